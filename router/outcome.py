@@ -1,0 +1,59 @@
+"""What happened to one request: filled while it runs, stored when it is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from models.errors import HeadstartError
+from models.stream import Usage
+from router.plan import Plan, Role, Target
+
+
+@dataclass(slots=True, kw_only=True)
+class LegRecord:
+    """One model call. Times are seconds since the request came in; `None` means never."""
+
+    role: Role
+    target: Target
+    opened_because: str  # "plan", or why the baton was handed over, e.g. "rate_limited"
+    started: float
+    first_event: float | None = None
+    ended: float | None = None
+    usage: Usage = Usage()
+    cost_usd: Decimal | None = None  # None: the price is not known
+    finish: str = ""  # the leg's finish reason; "stopped" when we ended it; "failed"
+    error: HeadstartError | None = None
+    reply_model: str = ""  # what the provider said it was
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """One request from arrival to last byte."""
+
+    id: str
+    created: float  # Unix time, seconds
+    dialect: str
+    requested_model: str
+    stream: bool
+    client: str = ""  # name of the client key, never the key
+    plan: Plan | None = None
+    classifier: str = ""
+    signals: dict[str, float] = field(default_factory=dict[str, float])
+    legs: list[LegRecord] = field(default_factory=list[LegRecord])
+    first_shown: float | None = None
+    duration: float | None = None
+    finish: str = ""  # what the client got; "" while running, "left" when the client went away
+    error: HeadstartError | None = None
+    shown_chars: int = 0
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all legs."""
+        return sum((leg.usage for leg in self.legs), Usage())
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """Dollars of all legs; None when any price is unknown."""
+        costs = [leg.cost_usd for leg in self.legs]
+        return None if None in costs else sum((c for c in costs if c is not None), Decimal(0))

@@ -1,0 +1,50 @@
+"""What was decided about one request, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from models.card import ModelCard
+from models.chat import Merge
+
+Route = Literal["fast", "deep"]
+Role = Literal["draft", "upgrade", "failover", "rescue"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A model at a configured provider: something a leg can be asked of.
+
+    `stands_in_for` names the hosted model whose place the local engine takes when no key is set.
+    """
+
+    provider: str  # name in the fleet
+    card: ModelCard
+    local: bool = False
+    stands_in_for: str = ""
+
+    @property
+    def name(self) -> str:
+        """`provider/model`."""
+        return f"{self.provider}/{self.card.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Who answers.
+
+    fast: `draft` answers; if it fails, `deep` carries on in order.
+    deep: `deep` answers in order, after the first sentence of `draft` where there is one.
+    `rescue` is the local engine as the last resort, where it is able.
+    """
+
+    route: Route
+    because: str  # one sentence for headers, logs and `headstart route`
+    draft: Target | None = None
+    deep: tuple[Target, ...] = ()
+    rescue: Target | None = None
+    merge: Merge = "continue"
+    task: str = "chat"
+    p_fast: float | None = None  # None: nobody was asked (the client chose)
+    threshold: float | None = None

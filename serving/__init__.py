@@ -1,0 +1,1 @@
+"""The edge: HTTP in and out, local engines, start-up, telemetry."""

@@ -1,0 +1,147 @@
+"""Settings: `headstart.toml`, then `HEADSTART__SECTION__KEY` in the environment on top.
+
+The only reader of either. A wrong key or value stops start-up with the file and line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
+
+from models.chat import Merge
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(Section):
+    """Where clients reach us."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    client_keys: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])  # name -> key
+    max_body_mb: float = 24.0
+
+
+class FastSettings(Section):
+    """The local engine: started by us (`model`), or attached to (`url`, an OpenAI /v1 address)."""
+
+    model: str | None = None  # hub id, folder, or "demo"; None: what fits this machine
+    url: str | None = None
+    api_key_env: str | None = None
+    max_model_len: int | None = None
+    extra_args: list[str] = Field(default_factory=list[str])  # passed to vLLM as they are
+
+
+class ClassifierSettings(Section):
+    """Who judges: "embedding", or a model on vLLM (started by us or attached to by `url`)."""
+
+    model: str | None = None  # None: Qwen2.5-3B on a GPU, else "embedding"
+    url: str | None = None
+    api_key_env: str | None = None
+    threshold: float = Field(default=0.55, ge=0.0, le=1.0)
+
+
+class DeepSettings(Section):
+    """Hosted models in order of preference, and other orders per task."""
+
+    order: list[str] = Field(
+        default_factory=lambda: [
+            "anthropic/claude-sonnet-5-5",
+            "gemini/gemini-4-argon",
+            "deepseek/deepseek-v4-pro",
+        ]
+    )
+    tasks: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
+    stand_in: bool = True  # without any key, let the local engine play the hosted models
+
+
+class ProviderSettings(Section):
+    """An upstream. The well-known ones are built in; any field can be overridden."""
+
+    dialect: Literal["anthropic", "gemini", "openai", "responses"] | None = None
+    base_url: str | None = None
+    api_key_env: str | None = None
+    headers: dict[str, str] = Field(default_factory=dict[str, str])
+
+
+class ModelSettings(Section):
+    """A card for a model that the catalogue lacks, or corrections to one that it has."""
+
+    window: int | None = None
+    max_output: int | None = None
+    prefill: bool | None = None
+    tools: bool | None = None
+    vision: bool | None = None
+    json_schema: bool | None = None
+    sampling: bool | None = None
+    input_usd_per_mtok: float | None = None
+    output_usd_per_mtok: float | None = None
+    equals: list[str] | None = None
+
+
+class RelaySettings(Section):
+    """How draft and upgrade merge."""
+
+    merge: Merge = "continue"
+    min_mean_logprob: float = -1.5  # a draft less sure of itself than this is never shown
+    continue_instruction: str | None = None  # replaces the built-in sentence
+
+
+class DeadlineSettings(Section):
+    """Seconds; see router.deadline.Deadlines. `fast_first_token` depends on the engine if unset."""
+
+    fast_first_token: float | None = Field(default=None, gt=0)
+    classifier: float = Field(default=0.05, gt=0)
+    connect: float = Field(default=2.0, gt=0)
+    deep_first_sentence: float = Field(default=15.0, gt=0)
+    stall: float = Field(default=3.0, gt=0)
+    request: float = Field(default=300.0, gt=0)
+
+
+class OutcomeSettings(Section):
+    """Where outcomes are kept. Prompts are stored only when asked for."""
+
+    path: Path = Path("headstart.db")
+    store_prompts: bool = False
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HEADSTART__", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    server: ServerSettings = ServerSettings()
+    fast: FastSettings = FastSettings()
+    classifier: ClassifierSettings = ClassifierSettings()
+    deep: DeepSettings = DeepSettings()
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict[str, ProviderSettings])
+    models: dict[str, ModelSettings] = Field(default_factory=dict[str, ModelSettings])
+    aliases: dict[str, str] = Field(default_factory=dict[str, str])  # glob -> model name
+    relay: RelaySettings = RelaySettings()
+    deadlines: DeadlineSettings = DeadlineSettings()
+    outcomes: OutcomeSettings = OutcomeSettings()
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over file (the file's content comes in as init values)."""
+        return env_settings, init_settings
+
+
