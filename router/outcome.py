@@ -20,7 +20,7 @@ class LegRecord:
     started: float
     first_event: float | None = None
     ended: float | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     cost_usd: Decimal | None = None  # None: the price is not known
     finish: str = ""  # the leg's finish reason; "stopped" when we ended it; "failed"
     error: HeadstartError | None = None
