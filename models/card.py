@@ -90,6 +90,7 @@ class ModelCard:
     prices: tuple[Price, ...] = ()
     equals: tuple[str, ...] = ()
     status: str = "current"
+    retires: date | None = None  # the provider stops serving it that day
     checked: date | None = None
     sources: tuple[str, ...] = ()
     known: bool = True  # False: made up conservatively for a model that no catalogue lists
