@@ -15,7 +15,6 @@ from email.utils import parsedate_to_datetime
 from typing import TypeAlias
 
 from models.errors import (
-    BadReply,
     ContentBlocked,
     Overloaded,
     ProviderAuthError,
@@ -58,12 +57,17 @@ def classify(
     error_class = _refined(_class_of(status, code.lower(), kind.lower()), message)
     fields = {name.lower(): value for name, value in (headers or {}).items()}
     return error_class(
-        message[:_MAX_MESSAGE] or f"The provider answered with HTTP status {status}.",
+        message[:_MAX_MESSAGE] or _without_words(status),
         upstream_status=status,
         upstream_code=code or kind,
         retryable=_SHOULD_RETRY.get(fields.get("x-should-retry", "")),
         retry_after=_delay(status, message, fields, delay, now),
     )
+
+
+def _without_words(status: int) -> str:
+    where = f"HTTP status {status}" if status else "an error event"
+    return f"The provider answered with {where} and no message."
 
 
 def retry_after(headers: Mapping[str, str], now: Now = _utc_now) -> float | None:
@@ -144,8 +148,6 @@ def _class_of(status: int, code: str, kind: str) -> _ErrorClass:
         return _BY_STATUS.get(status, ProviderServerError)
     if status >= 400:
         return _BY_STATUS.get(status, ProviderBadRequest)
-    if status >= 300:
-        return BadReply
     return _GENERAL.get(code) or _GENERAL.get(kind) or ProviderServerError
 
 
