@@ -25,6 +25,8 @@ class LegRecord:
     finish: str = ""  # the leg's finish reason; "stopped" when we ended it; "failed"
     error: HeadstartError | None = None
     reply_model: str = ""  # what the provider said it was
+    received_chars: int = 0  # of text, reasoning and tool arguments: what an estimate is made from
+    usage_reported: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class Outcome:
     finish: str = ""  # what the client got; "" while running, "left" when the client went away
     error: HeadstartError | None = None
     shown_chars: int = 0
+    saved_usd: Decimal | None = None  # against asking the first deep model alone; None: not known
 
     @property
     def usage(self) -> Usage:

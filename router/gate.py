@@ -1,0 +1,74 @@
+"""The sentence gate: holds a draft until its first complete sentence stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from models.stream import Finished, StreamEvent, TextDelta, TokenLogprob
+from router.sentences import first_boundary
+
+_LONGEST = 600  # characters: a draft without a sentence end in them is cut at a line or a word
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """How sure the draft is of its first sentence: natural-log probabilities of its tokens."""
+
+    mean: float | None = None  # None: the engine gave none
+    minimum: float | None = None
+    tokens: int = 0
+
+    @classmethod
+    def of(cls, logprobs: Sequence[TokenLogprob]) -> Confidence:
+        """Mean and minimum over the tokens."""
+        if not logprobs:
+            return cls()
+        values = [token.logprob for token in logprobs]
+        return cls(sum(values) / len(values), min(values), len(values))
+
+
+class Gate:
+    """A draft's events in the order they came, none of them shown yet."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.events: list[StreamEvent] = []
+        self.finish: Finished | None = None
+        self.text = ""
+
+    def hold(self, event: StreamEvent) -> None:
+        """Keep one more event of the draft."""
+        self.events.append(event)
+        if isinstance(event, TextDelta):
+            self.text += event.text
+
+    def sentence(self) -> int | None:
+        """Length of the first complete sentence; None while the draft must go on to have one."""
+        boundary = first_boundary(self.text, complete=self.finish is not None)
+        if boundary is None and len(self.text) > _LONGEST:
+            return _last_break(self.text)
+        if boundary is None and self.finish is not None:
+            return 0  # it ended without a word
+        return boundary
+
+    def confidence(self, length: int) -> Confidence:
+        """Log-probabilities of the tokens in the first `length` characters."""
+        tokens: list[TokenLogprob] = []
+        seen = 0
+        for event in self.events:
+            if seen >= max(length, 1):
+                break
+            if isinstance(event, TextDelta):
+                seen += len(event.text)
+                tokens.extend(event.logprobs)
+        return Confidence.of(tokens)
+
+
+def _last_break(text: str) -> int:
+    """Where to cut a text that has no sentence end: behind its last line, else its last word."""
+    for mark in ("\n", " "):
+        cut = len(text[: max(text.rfind(mark), 0)].rstrip())
+        if cut:
+            return cut
+    return len(text)

@@ -1,0 +1,195 @@
+"""The decision: which tier answers, and who in it. Pure: same input, same plan.
+
+Asked twice (DESIGN: the one idea): from the prompt alone, and again when the draft's first
+sentence stands and its own log-probabilities are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from classifier.assessment import Assessment
+from models.card import ModelCard
+from models.chat import ChatRequest, Media, Merge
+from models.errors import PromptTooLong, Unsupported
+from models.tokens import estimate_prompt
+from router.gate import Confidence
+from router.plan import Plan, Target
+
+_DEFAULT_ANSWER_TOKENS = 512  # room for the answer when the client sets no limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The operator's part of the decision."""
+
+    threshold: float = 0.55
+    merge: Merge = "continue"
+    min_mean_logprob: float = -1.5
+    order: tuple[str, ...] = ()
+    tasks: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetView:
+    """Who could answer right now. `hosted` has every usable target by name."""
+
+    fast: Target | None = None
+    hosted: Mapping[str, Target] = field(default_factory=dict[str, Target])
+    resting: frozenset[str] = frozenset()  # failed a moment ago: asked after all others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Whom the client wants: a tier, or one model by name (`pinned`)."""
+
+    mode: str  # "auto", "fast", "deep", "pinned"
+    pinned: Target | None = None
+    equals: tuple[Target, ...] = ()
+
+
+def choose(
+    request: ChatRequest,
+    asked: Asked,
+    assessment: Assessment | None,
+    fleet: FleetView,
+    rules: Rules,
+) -> Plan:
+    """The plan for one request. Raises a RequestError when no model can take it."""
+    merge = request.headstart.merge or rules.merge
+    if merge != "continue":
+        raise Unsupported(f"merge mode {merge!r} is not available", param="headstart.merge")
+    task = request.headstart.task or (assessment.task if assessment else "chat")
+    fast, why_not_fast = _fast(request, fleet)
+    deep = _deep(request, asked, task, fleet, rules)
+    plan = Plan(route="deep", because="", deep=deep, rescue=fast, merge=merge, task=task)
+    if asked.mode == "pinned":
+        name = asked.pinned.name if asked.pinned else ""
+        return _checked(replace(plan, because=f"the client asked for {name}"), request, fleet)
+    if asked.mode == "fast":
+        if fast is None:
+            raise _refusal(request, fleet, f"the fast tier cannot take this: {why_not_fast}")
+        return replace(plan, route="fast", because="the client asked for fast", draft=fast)
+    if asked.mode == "deep":
+        return _checked(replace(plan, because="the client asked for deep"), request, fleet)
+    return _checked(_judged(plan, request, assessment, why_not_fast, rules), request, fleet)
+
+
+def second_look(plan: Plan, confidence: Confidence, rules: Rules) -> Plan:
+    """The plan once the draft's own confidence is known: an unsure draft is never shown."""
+    asked_by_name = plan.p_fast is None
+    if confidence.mean is None or asked_by_name or confidence.mean >= rules.min_mean_logprob:
+        return plan
+    if not plan.deep:
+        return plan
+    because = (
+        f"the draft is unsure of itself (mean log-probability {confidence.mean:.2f} "
+        f"< {rules.min_mean_logprob:.2f})"
+    )
+    return replace(plan, route="deep", because=because, draft=None)
+
+
+def may_draft(request: ChatRequest) -> bool:
+    """True when a draft may be spliced in front: plain text asked, plain text expected."""
+    plain = not (request.tools or request.response_format or request.has_media or request.logprobs)
+    return plain and bool(request.messages) and request.messages[-1].role == "user"
+
+
+def inability(request: ChatRequest, card: ModelCard, *, tokens: int | None = None) -> str:
+    """Why this model cannot take the request; empty when it can."""
+    can = card.abilities
+    kinds = {part.kind for m in request.messages for part in m.parts if isinstance(part, Media)}
+    checks = (
+        (bool(request.tools) and not can.tools, "it has no tools"),
+        ("image" in kinds and not can.vision, "it sees no images"),
+        ("document" in kinds and not can.documents, "it reads no documents"),
+        ("audio" in kinds and not can.audio, "it hears no audio"),
+        ("video" in kinds and not can.video, "it sees no video"),
+        (_wants_schema(request) and not can.json_schema, "it has no JSON schema output"),
+        (request.logprobs and not can.logprobs, "it gives no log-probabilities"),
+    )
+    for wrong, why in checks:
+        if wrong:
+            return f"{card.name}: {why}"
+    if card.window is None:
+        return ""
+    needed = (tokens or estimate_prompt(request)) + min(
+        request.max_tokens or _DEFAULT_ANSWER_TOKENS, card.window // 4
+    )
+    if needed > card.window:
+        return f"{card.name}: about {needed} tokens do not fit its window of {card.window}"
+    return ""
+
+
+def _wants_schema(request: ChatRequest) -> bool:
+    return request.response_format is not None and request.response_format.kind == "json_schema"
+
+
+def _fast(request: ChatRequest, fleet: FleetView) -> tuple[Target | None, str]:
+    """The fast tier if it can take this request, else why not."""
+    if fleet.fast is None:
+        return None, "no local engine is ready"
+    why_not = inability(request, fleet.fast.card)
+    return (None, why_not) if why_not else (fleet.fast, "")
+
+
+def _deep(
+    request: ChatRequest, asked: Asked, task: str, fleet: FleetView, rules: Rules
+) -> tuple[Target, ...]:
+    """Hosted targets in the order they are asked: able ones, those that rest last."""
+    if asked.pinned is not None:
+        chain = (asked.pinned, *asked.equals)
+    else:
+        names = dict.fromkeys((*rules.tasks.get(task, ()), *rules.order))
+        chain = tuple(fleet.hosted[name] for name in names if name in fleet.hosted)
+    tokens = estimate_prompt(request)
+    able = [target for target in chain if not inability(request, target.card, tokens=tokens)]
+    able.sort(key=lambda target: target.name in fleet.resting)  # stable
+    return tuple(able)
+
+
+def _judged(
+    plan: Plan,
+    request: ChatRequest,
+    assessment: Assessment | None,
+    why_not_fast: str,
+    rules: Rules,
+) -> Plan:
+    """`auto`: the classifier's chance against the threshold."""
+    threshold = request.headstart.threshold
+    threshold = rules.threshold if threshold is None else threshold
+    p_fast = assessment.p_fast if assessment else None
+    plan = replace(plan, p_fast=p_fast, threshold=threshold)
+    fast = plan.rescue
+    if fast is None:
+        return replace(plan, because=f"only the deep tier can take this: {why_not_fast}")
+    if not plan.deep:
+        return replace(plan, route="fast", draft=fast, because="no hosted model is usable")
+    if p_fast is None:
+        draft = fast if may_draft(request) else None
+        return replace(plan, draft=draft, because="the classifier gave no answer")
+    comparison = f"P(fast is good enough) = {p_fast:.2f}"
+    if p_fast >= threshold:
+        because = f"{comparison} >= {threshold:.2f} for {plan.task}"
+        return replace(plan, route="fast", draft=fast, because=because)
+    because = f"{comparison} < {threshold:.2f} for {plan.task}"
+    return replace(plan, draft=fast if may_draft(request) else None, because=because)
+
+
+def _checked(plan: Plan, request: ChatRequest, fleet: FleetView) -> Plan:
+    """The plan, unless it has nobody in it."""
+    if plan.deep or plan.draft or plan.rescue:
+        return plan
+    raise _refusal(request, fleet, "no configured model can take this request")
+
+
+def _refusal(request: ChatRequest, fleet: FleetView, message: str) -> Unsupported | PromptTooLong:
+    """The error that says what stands in the way."""
+    targets = [*([fleet.fast] if fleet.fast else []), *fleet.hosted.values()]
+    reasons = list(dict.fromkeys(inability(request, target.card) for target in targets))
+    reasons = [reason for reason in reasons if reason]
+    detail = "; ".join(reasons[:3]) or "no local engine is ready and no provider key is set"
+    if reasons and all("window" in reason for reason in reasons):
+        return PromptTooLong(f"{message}: {detail}", param="messages")
+    return Unsupported(f"{message}: {detail}")
