@@ -1,0 +1,149 @@
+"""The form of an ask as numbers: length, code, mathematics, scripts, cues. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.cues import CUES
+from classifier.text import Ask
+
+Vector = NDArray[np.float32]
+
+EDGE_CHARS = 240  # instructions stand in the first or the last lines
+OPENING_CHARS = 40
+HASHED_CHARS = 2000
+HASH_BITS = 13
+
+_RANGES: dict[str, tuple[tuple[int, int], ...]] = {  # share of characters, by code point
+    "digits": ((0x30, 0x39),),
+    "letters": ((0x41, 0x5A), (0x61, 0x7A)),
+    "capitals": ((0x41, 0x5A),),
+    "code_marks": ((0x28, 0x29), (0x3B, 0x3E), (0x5B, 0x5D), (0x5F, 0x60), (0x7B, 0x7D)),
+    "math_marks": (
+        (0x24, 0x25),
+        (0x2A, 0x2B),
+        (0x3C, 0x3E),
+        (0x5C, 0x5C),
+        (0x5E, 0x5E),
+        (0x2200, 0x22FF),
+    ),
+    "quotes": ((0x22, 0x22), (0x27, 0x27), (0x2018, 0x201F), (0xAB, 0xAB), (0xBB, 0xBB)),
+    "spaces": ((0x09, 0x0D), (0x20, 0x20)),
+    "accented": ((0xC0, 0x24F),),
+    "greek": ((0x370, 0x3FF),),
+    "cyrillic": ((0x400, 0x4FF),),
+    "arabic": ((0x590, 0x6FF),),
+    "devanagari": ((0x900, 0xDFF),),
+    "kana": ((0x3040, 0x30FF),),
+    "han": ((0x4E00, 0x9FFF),),
+    "hangul": ((0xAC00, 0xD7AF),),
+    "emoji": ((0x2600, 0x27BF), (0x1F300, 0x1FAFF)),
+}
+_COUNTS: dict[str, str] = {  # log of how many
+    "lines": r"\n",
+    "questions": r"[?\uff1f\u061f]",
+    "sentences": r"[.!\u3002](?:\s|$)",
+    "numbers": r"\d+(?:[.,]\d+)*",
+    "colons": r":(?:\s|$)",
+    "list_lines": r"(?m)^\s*(?:[-*\u2022]|\d+[.)])\s",
+    "choices": r"(?m)^\s*\(?[A-Ea-e][.):]\s",
+    "latex": r"\\[a-z]+\{?|\$[^$\n]{1,200}\$",
+    "fences": r"```",
+    "indented": r"(?m)^(?: {2,}|\t)\S",
+    "names": r"(?<=[a-z,] )[A-Z][a-z]+",
+    "years": r"\b(?:1[5-9]|20)\d\d\b",
+    "commas": r",",
+    "speakers": r"(?m)^[A-Z]\w{1,15}: ",
+}
+_FLAGS: dict[str, str] = {
+    "code_words": r"(?m)\b(?:def|return|import|function|const|var|let|public|void|select|from|where|#include|print|console\.log)\b"
+    r".*[({;=]|^\s*(?:def|class|import|fn|func|package) ",
+    "traceback": r"(?i)traceback|exception|error[:\[]|\bat .+\(.+:\d+\)|segfault",
+    "path": r"(?:^|\s)[\w./-]+\.(?:py|js|ts|tsx|go|rs|java|c|cpp|h|md|txt|json|yml|toml|sh|html|css)\b",
+    "boxed": r"boxed",
+    "blank": r"_{3,}",
+    "ends_open": r"(?:[\w,]|\.\.\.)\s*$",
+    "ends_question": r"[?\uff1f\u061f]\s*$",
+    "ends_colon": r":\s*$",
+    "quoted_block": r"[\"\u201c\u00ab][^\"\u201d\u00bb]{25,}[\"\u201d\u00bb]",
+    "lower_start": r"^\s*[a-z]",
+    "wh_start": r"(?i)^\W*(?:q: )?(?:who|whom|whose|what|when|where|why|which|how)\b",
+    "aux_start": r"(?i)^\W*(?:is|are|was|were|do|does|did|can|could|would|should|has|have|will)\b",
+    "imperative": r"(?i)^\W*(?:please |pls |can you |could you )?(?:write|make|give|find|list|explain|describe|create|name|tell|show|add|fix"
+    r"|use|read|turn|convert|change|put|get|draft|design|implement)\b",
+    "i_start": r"(?i)^\W*(?:i|i'm|my|we|you|your)\b",
+}
+_COMPILED = {name: re.compile(pattern) for name, pattern in {**_COUNTS, **_FLAGS}.items()}
+
+FORM_NAMES: tuple[str, ...] = (
+    "log_chars",
+    "log_words",
+    "word_length",
+    "line_length",
+    *_RANGES,
+    *_COUNTS,
+    *_FLAGS,
+    *(f"{where}_{cue}" for cue in CUES for where in ("opening", "head", "tail")),
+)
+
+
+def form(ask: Ask) -> Vector:
+    """How the ask looks, in the order of FORM_NAMES."""
+    text = ask.full
+    size = max(len(text), 1)
+    words = text.split()
+    values = [
+        math.log1p(max(ask.chars, len(text))),
+        math.log1p(len(words)),
+        sum(map(len, words)) / max(len(words), 1) / 10,
+        math.log1p(size / (text.count("\n") + 1)),
+    ]
+    values += _shares(text)
+    values += [math.log1p(len(_COMPILED[name].findall(text))) for name in _COUNTS]
+    values += [1.0 if _COMPILED[name].search(text) else 0.0 for name in _FLAGS]
+    values += _cues(text)
+    return np.asarray(values, np.float32)
+
+
+def _shares(text: str) -> list[float]:
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    size = max(points.size, 1)
+    return [
+        sum(int(np.count_nonzero((points >= low) & (points <= high))) for low, high in ranges)
+        / size
+        for ranges in _RANGES.values()
+    ]
+
+
+def _cues(text: str) -> Iterator[float]:
+    opening, head = text[:OPENING_CHARS], text[:EDGE_CHARS]
+    tail = text[-EDGE_CHARS:] if len(text) > EDGE_CHARS else ""
+    for pattern in CUES.values():
+        yield float(pattern.search(opening) is not None)
+        yield float(pattern.search(head) is not None)
+        yield float(pattern.search(tail) is not None)
+
+
+def hashed(ask: Ask) -> Vector:
+    """Words, word pairs and character trigrams in 2**HASH_BITS buckets, log-damped, length one."""
+    text = ask.full.lower()
+    if len(text) > HASHED_CHARS:
+        text = text[: HASHED_CHARS // 2] + text[-HASHED_CHARS // 2 :]
+    words = re.findall(r"\w+|[^\w\s]", text)
+    grams = Counter(words)
+    grams.update(f"{a} {b}" for a, b in pairwise(words))
+    grams.update(f"#{text[i : i + 4]}" for i in range(len(text) - 3))
+    vector = np.zeros(1 << HASH_BITS, np.float32)
+    buckets = np.fromiter((crc32(g.encode()) for g in grams), np.uint32, len(grams))
+    counts = np.fromiter(grams.values(), np.float32, len(grams))
+    np.add.at(vector, buckets & ((1 << HASH_BITS) - 1), np.log1p(counts))
+    norm = float(np.linalg.norm(vector))
+    return vector / norm if norm else vector

@@ -1,0 +1,117 @@
+"""What is being asked: the newest user text, without what coding clients wrap around it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from models.chat import ChatRequest, Media, Message, Text
+
+# Blocks that clients add to a user turn and that the user did not write.
+WRAPPERS = (
+    "system-reminder",
+    "environment_context",
+    "environment_details",
+    "user_instructions",
+    "session_context",
+    "command-name",
+    "command-message",
+    "command-args",
+    "local-command-stdout",
+    "local-command-caveat",
+    "open_and_recently_viewed_files",
+    "additional_data",
+    "ide_opened_file",
+    "ide_selection",
+)
+_OPEN = re.compile(r"<(" + "|".join(WRAPPERS) + r")(?:\s[^<>]{0,200})?>")
+# Some clients mark the user's own words instead; then only those count.
+_QUERY = re.compile(r"<(user_query|user_message|task)>(.+?)</\1>", re.DOTALL)
+_GENERIC_SYSTEM = re.compile(r"you are (a|an) (helpful|friendly)?\s*(ai )?assistant", re.IGNORECASE)
+
+CLIP_CHARS = 4000  # head and tail that are looked at; more would not change the answer
+SHORT_ASK = 80  # an ask this short leans on the turn before it ("now in French")
+CONTEXT_CHARS = 200
+SYSTEM_CHARS = 400  # longer system prompts are a client's frame, not the task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """The user's newest words (`text`, clipped), what they lean on, and how long they really are."""
+
+    text: str
+    context: str = ""
+    chars: int = 0
+    has_media: bool = False
+
+    @property
+    def full(self) -> str:
+        """Context, then the ask."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+def strip_wrappers(text: str) -> str:
+    """The text without client-made blocks; an unclosed block stays, it may be a quotation."""
+    if "<" not in text:
+        return text
+    kept: list[str] = []
+    position = 0
+    while match := _OPEN.search(text, position):
+        closing = f"</{match.group(1)}>"
+        end = text.find(closing, match.end())
+        if end < 0:
+            kept.append(text[position : match.end()])
+            position = match.end()
+            continue
+        kept.append(text[position : match.start()])
+        position = end + len(closing)
+    kept.append(text[position:])
+    stripped = "".join(kept)
+    query = _QUERY.search(stripped) if "</" in stripped else None
+    return query.group(2) if query else stripped
+
+
+def clip(text: str, limit: int = CLIP_CHARS) -> str:
+    """Head and tail of a long text: instructions stand at either end."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n{text[-half:]}"
+
+
+def _own_words(message: Message) -> str:
+    parts = [strip_wrappers(p.text).strip() for p in message.parts if isinstance(p, Text)]
+    return "\n".join(part for part in parts if part)
+
+
+def _system_hint(messages: tuple[Message, ...]) -> str:
+    """A short system prompt often *is* the task ("translate everything"); long ones are frames."""
+    text = "\n".join(m.text for m in messages if m.role == "system").strip()
+    if len(text) > SYSTEM_CHARS or _GENERIC_SYSTEM.match(text):
+        return ""
+    return text
+
+
+def _turn_before(messages: list[Message]) -> str:
+    for message in reversed(messages):
+        if message.role == "user" and (words := _own_words(message)):
+            return words[-CONTEXT_CHARS:]
+    return ""
+
+
+def read_ask(request: ChatRequest) -> Ask:
+    """The ask of a request; empty text when no user turn has any."""
+    system = _system_hint(request.messages)
+    turns = list(request.messages)
+    while turns:
+        newest = turns.pop()
+        if newest.role != "user":
+            continue
+        words = _own_words(newest)
+        has_media = any(isinstance(part, Media) for part in newest.parts)
+        if not words and not has_media:
+            continue
+        before = _turn_before(turns) if len(words) < SHORT_ASK else ""
+        context = "\n".join(part for part in (system, before) if part)
+        return Ask(text=clip(words), context=context, chars=len(words), has_media=has_media)
+    return Ask(text="", context=system)
