@@ -21,11 +21,18 @@ from router.languages import CONTINUE, language_of
 _ANCHOR_WORDS = 5
 _ANCHOR_CHARS = 60
 _MIN_OVERLAP = 8  # normalised characters: a shorter overlap may be a real repetition
+# What models say before they go on. Dropped only when a repetition of the transcript follows.
+_POLITE = "sure|of course|certainly|absolutely|okay|ok|natürlich|gerne|bien sûr|claro|конечно|好的"
+_ANNOUNCED = "here is|here's|continuing|continuation|hier ist|voici|aquí"
 _PREFACE = re.compile(
-    r"\s*(?:(?:sure|of course|certainly|absolutely|okay|ok|natürlich|gerne|bien sûr|claro)\b[^\n:.!]{0,40}[,:.!]+\s*)?"
-    r"(?:(?:here(?:'s| is)|continuing|continuation|hier ist|voici|aquí)\b[^\n:]{0,60}:\s*)?",
+    rf"\s*(?:(?:{_POLITE})\b[^\n:.!,]{{0,40}}[,:.!]+\s*)?(?:(?:{_ANNOUNCED})\b[^\n:]{{0,60}}:\s*)?",
     re.IGNORECASE,
 )
+_PREFACE_BEGUN = re.compile(
+    rf"\s*(?:(?:{_POLITE})\b[^\n:.!,]{{0,40}}[,:.!]*\s*)?(?:(?:{_ANNOUNCED})\b[^\n:]{{0,60}}:?\s*)?",
+    re.IGNORECASE,
+)
+_STARTERS = tuple(f"{_POLITE}|{_ANNOUNCED}".split("|"))
 _DROPPED = frozenset("*_`#…\u2026")
 
 
@@ -87,26 +94,35 @@ class Splice:
             said, ends = _normalise(self._held[skip:])
             if self._may_repeat(said):
                 return None
-            overlap = self._overlap(said)
+            overlap = self._overlap(said, skip)
             if overlap:
                 return self._joined(skip + ends[overlap - 1])
-        if not self._held.strip() and len(self._held) < 8:
+        if self._may_be_preface():
             return None
         return self._joined(0)
 
     def finish(self) -> str:
         """What is left to show when the leg ends while its text is still held."""
-        said, ends = _normalise(self._held)
-        overlap = self._overlap(said)
-        if overlap:
-            return self._joined(ends[overlap - 1])
+        for skip in self._openings():
+            said, ends = _normalise(self._held[skip:])
+            overlap = self._overlap(said, skip)
+            if overlap:
+                return self._joined(skip + ends[overlap - 1])
         return self._joined(0) if self._held.strip() else ""
 
     def _openings(self) -> list[int]:
         """Where the continuation may begin: at once, or after a preface such as "Sure,"."""
         preface = _PREFACE.match(self._held)
         end = preface.end() if preface else 0
-        return [0, end] if 0 < end < len(self._held) else [0]
+        return [0, end] if self._held[:end].strip() and end < len(self._held) else [0]
+
+    def _may_be_preface(self) -> bool:
+        """True while all that was said is, or could become, a preface."""
+        opening = self._held.strip().lower()
+        if any(starter.startswith(opening) for starter in _STARTERS):
+            return True
+        begun = _PREFACE_BEGUN.match(self._held)
+        return begun is not None and begun.end() == len(self._held)
 
     def _may_repeat(self, said: str) -> bool:
         """True while everything said so far stands in the transcript, short of its end."""
@@ -121,7 +137,7 @@ class Splice:
             position = self._normal.find(said, position + 1)
         return False
 
-    def _overlap(self, said: str) -> int:
+    def _overlap(self, said: str, skip: int) -> int:
         """Length of the longest end of the transcript that `said` begins with."""
         for length in range(min(len(said), len(self._normal)), 0, -1):
             position = len(self._normal) - length
@@ -129,12 +145,16 @@ class Splice:
                 continue
             starts_word = position == 0 or not self._normal[position - 1].isalnum()
             if starts_word and self._worth_trimming(length, position):
-                return length
+                return length if length >= _MIN_OVERLAP or self._to_the_letter(skip) else 0
         return 0
 
     def _worth_trimming(self, length: int, position: int) -> bool:
         """A long overlap, or the whole transcript from its start."""
         return length >= _MIN_OVERLAP or position == 0
+
+    def _to_the_letter(self, skip: int) -> bool:
+        """Whether a short transcript is said again exactly, case and marks included."""
+        return self._held[skip:].lstrip().startswith(self._transcript.strip())
 
     def _joined(self, drop: int) -> str:
         """Held text without its first `drop` characters, with the white space of the seam mended."""

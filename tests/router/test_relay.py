@@ -1,0 +1,221 @@
+"""The relay, one story at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from models.errors import DeadlineExceeded, Overloaded, ProviderTimeout
+from models.stream import (
+    Finished,
+    TextDelta,
+    ToolArgsDelta,
+    ToolCallEnded,
+    ToolCallStarted,
+)
+from router.deadline import Deadlines
+from router.gate import Confidence
+from router.plan import Plan
+from router.relay import Phase
+from tests.router.relay_world import ANSWER, Script, last_error, target, world
+
+FAST = target("fast", local=True)
+A, B = target("a"), target("b", prefill=False)
+FIRST_SENTENCE = ANSWER[: ANSWER.index(".") + 1]
+
+
+def plan(route: str = "deep", **changes: object) -> Plan:
+    base = Plan(route="deep", because="test", draft=FAST, deep=(A, B), rescue=FAST, p_fast=0.3)
+    return replace(base, route=route, **changes)
+
+
+def test_a_fast_plan_is_the_draft_going_on() -> None:
+    made = world({"fast": Script()}, plan=None, draft=FAST)
+    made.do(made.relay.decided(plan("fast"), 0.01))
+    made.run()
+    assert made.text == ANSWER
+    assert [leg.role for leg in made.relay.records] == ["draft"]
+
+
+def test_nothing_is_shown_before_a_sentence_and_a_plan_are_there() -> None:
+    made = world({"fast": Script(piece=9)}, plan=None, draft=FAST)
+    for _ in range(20):
+        made.speak(0, 1)
+    assert made.shown == []
+    made.do(made.relay.decided(plan("fast"), 0.01))
+    assert made.text.startswith(FIRST_SENTENCE)
+
+
+def test_a_deep_plan_keeps_the_first_sentence_and_hands_over() -> None:
+    made = world({"fast": Script(), "a": Script()}, plan=None, draft=FAST)
+    made.do(made.relay.decided(plan(), 0.01))
+    made.run()
+    assert made.text == ANSWER
+    assert made.opened[1].transcript == FIRST_SENTENCE
+    assert [(leg.role, leg.finish) for leg in made.relay.records] == [
+        ("draft", "stopped"),
+        ("upgrade", "stop"),
+    ]
+
+
+def test_a_late_draft_is_dropped_and_the_request_is_not() -> None:
+    made = world({"fast": Script(fault="mute"), "a": Script()}, plan=None, draft=FAST)
+    made.do(made.relay.decided(plan(), 0.01))
+    made.run()
+    assert made.text == ANSWER
+    assert made.relay.records[0].error is not None
+    assert made.relay.records[1].started == pytest.approx(0.2)
+    assert made.relay.records[1].role == "upgrade"
+
+
+def test_a_draft_that_dies_before_the_plan_waits_for_the_plan() -> None:
+    made = world({"fast": Script(fault="refuse"), "a": Script()}, plan=None, draft=FAST)
+    made.speak(0, 3)
+    assert made.relay.phase is Phase.GATE
+    made.do(made.relay.decided(plan("fast"), 0.01))
+    made.run()
+    assert made.text == ANSWER
+    assert made.relay.records[1].opened_because == Overloaded.code
+
+
+def test_an_unsure_draft_is_never_shown() -> None:
+    seen: list[Confidence] = []
+
+    def look(before: Plan, confidence: Confidence) -> Plan:
+        seen.append(confidence)
+        return replace(before, route="deep", draft=None)
+
+    scripts = {"fast": Script(logprob=-4.0), "a": Script()}
+    made = world(scripts, plan=None, draft=FAST, second_look=look)
+    made.do(made.relay.decided(plan("fast"), 0.01))
+    made.run()
+    assert made.text == ANSWER
+    assert made.opened[1].transcript == ""
+    assert seen[0].mean == pytest.approx(-4.0)
+
+
+def test_a_broken_deep_leg_hands_over_in_mid_word() -> None:
+    scripts = {"fast": Script(), "a": Script(fault="break", after=40), "b": Script()}
+    made = world(scripts, plan=None, draft=FAST)
+    made.do(made.relay.decided(plan(), 0.01))
+    made.run()
+    assert made.text == ANSWER
+    assert [leg.role for leg in made.relay.records] == ["draft", "upgrade", "failover"]
+    assert made.relay.records[2].opened_because == "provider_stream_broken"
+
+
+def test_a_stalled_deep_leg_hands_over_after_three_seconds() -> None:
+    scripts = {"a": Script(fault="stall", after=30), "b": Script()}
+    made = world(scripts, plan=plan(draft=None), draft=None)
+    made.run()
+    assert made.text == ANSWER
+    assert isinstance(made.relay.records[0].error, ProviderTimeout)
+    assert made.clock == pytest.approx(3.0)
+
+
+def test_the_local_engine_rescues_when_every_host_fails() -> None:
+    broken = Script(fault="refuse")
+    made = world({"fast": Script(), "a": broken, "b": broken}, plan=plan(draft=None), draft=None)
+    made.run()
+    assert made.text == ANSWER
+    assert made.relay.records[-1].role == "rescue"
+
+
+def test_when_all_fail_unseen_the_client_gets_the_preferred_models_error() -> None:
+    refuse = Script(fault="refuse")
+    made = world({"fast": refuse, "a": refuse, "b": Script(fault="break")}, plan=plan(), draft=FAST)
+    made.run()
+    error = last_error(made)
+    assert isinstance(error, Overloaded)
+    assert error.provider == "a"
+
+
+def test_when_all_fail_after_shown_text_the_answer_ends_once_and_says_so() -> None:
+    scripts = {
+        "fast": Script(fault="break", after=200),
+        "a": Script(fault="refuse"),
+        "b": Script(fault="refuse"),
+    }
+    made = world(scripts, plan=None, draft=FAST)
+    made.do(made.relay.decided(plan("fast"), 0.01))
+    made.run()
+    assert ANSWER.startswith(made.text)
+    assert made.ends == [Finished("length")]
+    assert made.relay.error is not None
+
+
+def test_the_whole_request_has_a_deadline() -> None:
+    mute = Script(fault="mute")
+    made = world(
+        {"fast": mute, "a": mute, "b": mute},
+        plan=plan(),
+        draft=FAST,
+        deadlines=Deadlines(request=10.0),
+    )
+    made.run()
+    assert isinstance(last_error(made), DeadlineExceeded)
+    assert made.clock == pytest.approx(10.0)
+
+
+def test_json_is_only_continued_by_native_prefill() -> None:
+    scripts = {"a": Script(fault="break", after=30), "b": Script(), "fast": Script()}
+    made = world(scripts, plan=plan(draft=None), draft=None, exact_only=True)
+    made.run()
+    assert made.text == ANSWER
+    assert [leg.target.provider for leg in made.relay.records] == ["a", "fast"]
+
+
+def test_a_tool_call_is_shown_whole_or_not_at_all() -> None:
+    made = world({"a": Script(), "b": Script()}, plan=plan(draft=None), draft=None)
+    relay = made.relay
+    call = [
+        ToolCallStarted(0, "c1", "read"),
+        ToolArgsDelta(0, '{"path":'),
+        ToolArgsDelta(0, '"x"}'),
+    ]
+    made.do(relay.received(0, call, 0.1))
+    assert made.shown == []
+    made.do(relay.received(0, [ToolCallEnded(0), Finished("tool_calls")], 0.2))
+    assert made.shown == [
+        ToolCallStarted(0, "c1", "read"),
+        ToolArgsDelta(0, '{"path":"x"}'),
+        ToolCallEnded(0),
+        Finished("tool_calls"),
+    ]
+
+
+def test_a_half_tool_call_moves_to_the_next_model_unseen() -> None:
+    scripts = {"a": Script(), "b": Script()}
+    made = world(scripts, plan=plan(draft=None), draft=None)
+    made.do(made.relay.received(0, [ToolCallStarted(0, "c1", "read"), ToolArgsDelta(0, "{")], 0.1))
+    made.running.clear()
+    made.wait()
+    made.run()
+    assert made.text == ANSWER
+    assert not any(isinstance(e, ToolCallStarted) for e in made.shown)
+
+
+def test_a_short_answer_that_ends_before_its_plan_is_whole() -> None:
+    made = world({"fast": Script()}, plan=None, draft=FAST)
+    made.do(made.relay.received(0, [TextDelta("Yes"), Finished("stop")], 0.02))
+    assert made.shown == []
+    made.do(made.relay.decided(plan("fast"), 0.03))
+    assert made.shown == [TextDelta("Yes"), Finished("stop")]
+
+
+def test_pings_alone_do_not_keep_a_leg_for_ever() -> None:
+    from models.stream import Alive
+
+    made = world({"a": Script(), "b": Script()}, plan=plan(draft=None), draft=None)
+    made.do(made.relay.received(0, [TextDelta("The Rhine ")], 0.1))
+    made.running.clear()
+    now = 0.1
+    while made.relay.records[0].ended is None:
+        now += 1.0
+        made.do(made.relay.received(0, [Alive()], now))
+        made.do(made.relay.tick(now))
+        assert now < 20.0
+    made.clock = now
+    made.run()
+    assert made.text == ANSWER
