@@ -1,0 +1,8 @@
+"""The chat/completions dialect: OpenAI, the hosts that copy it, and local engines."""
+
+from __future__ import annotations
+
+from router.providers.openai.format import OpenAIFormat
+from router.providers.openai.quirks import Quirks
+
+__all__ = ["OpenAIFormat", "Quirks"]
