@@ -107,7 +107,6 @@ def inability(request: ChatRequest, card: ModelCard, *, tokens: int | None = Non
         ("audio" in kinds and not can.audio, "it hears no audio"),
         ("video" in kinds and not can.video, "it sees no video"),
         (_wants_schema(request) and not can.json_schema, "it has no JSON schema output"),
-        (request.logprobs and not can.logprobs, "it gives no log-probabilities"),
     )
     for wrong, why in checks:
         if wrong:

@@ -1,0 +1,180 @@
+"""The decision table, and the laws it obeys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from classifier.assessment import Assessment
+from models.card import Abilities, ModelCard
+from models.chat import ChatRequest, Extension, Media, Message, ResponseFormat, Text, Tool
+from models.errors import PromptTooLong, Unsupported
+from router.gate import Confidence
+from router.plan import Plan, Target
+from router.policy import Asked, FleetView, Rules, choose, inability, may_draft, second_look
+
+_LOCAL = ModelCard(
+    provider="fast",
+    id="small",
+    window=4096,
+    abilities=Abilities(prefill="continue_final_message", tools=False),
+)
+_FAST = Target(provider="fast", card=_LOCAL, local=True)
+
+
+def _hosted(name: str, **abilities: object) -> Target:
+    provider, _, model = name.partition("/")
+    able = replace(Abilities(json_schema=True, vision=True), **abilities)
+    return Target(
+        provider=provider,
+        card=ModelCard(provider=provider, id=model, window=200_000, abilities=able),
+    )
+
+
+_A, _B, _C = _hosted("a/one"), _hosted("b/two"), _hosted("c/three", vision=False)
+_FLEET = FleetView(fast=_FAST, hosted={t.name: t for t in (_A, _B, _C)})
+_RULES = Rules(
+    threshold=0.55, order=("a/one", "b/two", "gone/x"), tasks={"code": ("c/three", "a/one")}
+)
+_AUTO = Asked(mode="auto")
+
+
+def _ask(text: str = "Why is the sky blue?", **changes: Any) -> ChatRequest:
+    turns = (Message(role="user", parts=(Text(text=text),)),)
+    return replace(ChatRequest(model="auto", messages=turns), **changes)
+
+
+def _judged(p_fast: float, task: str = "knowledge") -> Assessment:
+    return Assessment(task=task, p_fast=p_fast, classifier="test")  # pyright: ignore[reportArgumentType]
+
+
+def _plan(request: ChatRequest, p_fast: float = 0.3, task: str = "knowledge") -> Plan:
+    return choose(request, _AUTO, _judged(p_fast, task), _FLEET, _RULES)
+
+
+def test_sure_enough_stays_local() -> None:
+    plan = _plan(_ask(), 0.9)
+    assert (plan.route, plan.draft, plan.deep) == ("fast", _FAST, (_A, _B))
+    assert plan.because == "P(fast is good enough) = 0.90 >= 0.55 for knowledge"
+
+
+def test_not_sure_enough_goes_deep_behind_a_draft() -> None:
+    plan = _plan(_ask(), 0.3)
+    assert (plan.route, plan.draft, plan.deep, plan.rescue) == ("deep", _FAST, (_A, _B), _FAST)
+
+
+def test_a_task_has_its_own_order_and_the_rest_follows() -> None:
+    assert _plan(_ask(), 0.3, "code").deep == (_C, _A, _B)
+
+
+def test_the_request_overrides_threshold_and_task() -> None:
+    eager = _ask(headstart=Extension(threshold=0.1, task="code"))
+    plan = _plan(eager, 0.3)
+    assert (plan.route, plan.task, plan.threshold) == ("fast", "code", 0.1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tools": (Tool(name="read"),)},
+        {"response_format": ResponseFormat(kind="json_object")},
+        {"logprobs": True},
+    ],
+)
+def test_no_draft_is_spliced_in_front_of(changes: dict[str, Any]) -> None:
+    assert not may_draft(_ask(**changes))
+    assert _plan(_ask(**changes), 0.3).draft is None
+
+
+def test_a_local_model_without_tools_is_not_asked_to_use_them() -> None:
+    plan = _plan(_ask(tools=(Tool(name="read"),)), 0.99)
+    assert (plan.route, plan.draft, plan.rescue) == ("deep", None, None)
+    assert "it has no tools" in plan.because
+
+
+def test_an_image_goes_to_those_who_see() -> None:
+    look = Message(role="user", parts=(Text(text="What is it?"), Media(kind="image", url="u")))
+    plan = _plan(_ask(messages=(look,)), 0.99, "code")
+    assert plan.deep == (_A, _B)
+    assert plan.route == "deep"
+
+
+def test_a_long_prompt_goes_by_size_and_is_never_cut() -> None:
+    long = _ask("word " * 6000)
+    plan = _plan(long, 0.99)
+    assert plan.route == "deep"
+    assert "do not fit its window of 4096" in plan.because
+    with pytest.raises(PromptTooLong, match="window of 4096"):
+        choose(long, _AUTO, None, FleetView(fast=_FAST), _RULES)
+
+
+def test_who_failed_a_moment_ago_is_asked_last() -> None:
+    tired = replace(_FLEET, resting=frozenset({"a/one"}))
+    assert choose(_ask(), _AUTO, _judged(0.1), tired, _RULES).deep == (_B, _A)
+
+
+def test_without_any_host_the_fast_tier_answers_and_says_why() -> None:
+    plan = choose(_ask(), _AUTO, _judged(0.1), FleetView(fast=_FAST), _RULES)
+    assert (plan.route, plan.because) == ("fast", "no hosted model is usable")
+
+
+def test_without_anybody_the_error_names_the_way_out() -> None:
+    with pytest.raises(Unsupported, match="no provider key is set"):
+        choose(_ask(), _AUTO, _judged(0.1), FleetView(), _RULES)
+
+
+def test_a_classifier_without_an_answer_is_no_reason_to_fail() -> None:
+    plan = choose(_ask(), _AUTO, None, _FLEET, _RULES)
+    assert (plan.route, plan.draft) == ("deep", _FAST)
+
+
+def test_a_pinned_model_is_asked_first_and_without_a_draft() -> None:
+    plan = choose(_ask(), Asked(mode="pinned", pinned=_B, equals=(_A,)), None, _FLEET, _RULES)
+    assert (plan.draft, plan.deep, plan.p_fast) == (None, (_B, _A), None)
+
+
+def test_an_unsure_draft_is_withdrawn() -> None:
+    plan = _plan(_ask(), 0.9)
+    unsure = second_look(plan, Confidence(mean=-3.0, minimum=-9.0, tokens=8), _RULES)
+    assert (unsure.route, unsure.draft) == ("deep", None)
+    assert "unsure of itself" in unsure.because
+    assert second_look(plan, Confidence(mean=-0.2, minimum=-1.0, tokens=8), _RULES) == plan
+    assert second_look(plan, Confidence(), _RULES) == plan
+
+
+def test_a_merge_mode_that_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(Unsupported, match="revise"):
+        _plan(_ask(headstart=Extension(merge="revise")))
+
+
+_CHANCE = st.floats(0.0, 1.0)
+_RANK = {"fast": 0, "deep": 1}
+
+
+@given(_CHANCE, _CHANCE)
+def test_a_harder_request_never_gets_a_weaker_plan(one: float, other: float) -> None:
+    easy, hard = max(one, other), min(one, other)
+    assert _RANK[_plan(_ask(), hard).route] >= _RANK[_plan(_ask(), easy).route]
+
+
+@given(_CHANCE, _CHANCE, _CHANCE)
+def test_a_higher_threshold_never_keeps_more_local(p: float, one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    lax = _plan(_ask(headstart=Extension(threshold=low)), p)
+    strict = _plan(_ask(headstart=Extension(threshold=high)), p)
+    assert _RANK[strict.route] >= _RANK[lax.route]
+
+
+@given(st.booleans(), st.booleans(), st.integers(1, 60_000), _CHANCE)
+def test_nobody_is_planned_who_cannot(tools: bool, image: bool, length: int, p: float) -> None:
+    parts = (Text(text="x" * length), *((Media(kind="image", url="u"),) if image else ()))
+    request = _ask(
+        messages=(Message(role="user", parts=parts),), tools=(Tool(name="t"),) if tools else ()
+    )
+    plan = _plan(request, p, "code")
+    for target in (plan.draft, plan.rescue, *plan.deep):
+        assert target is None or not inability(request, target.card)
