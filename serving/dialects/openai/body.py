@@ -24,13 +24,13 @@ from models.stream import (
     UsageReported,
 )
 from router.outcome import Outcome
+from serving.dialects.encoding import encode
 from serving.dialects.openai.objects import (
-    encode,
     finish_reason,
     logprob_items,
     usage_object,
 )
-from serving.dialects.openai.opaque import detail_items, extra_content
+from serving.dialects.openai.opaque import Thoughts, extra_content
 from serving.dialects.summary import summary
 
 
@@ -45,9 +45,8 @@ class CompletionRenderer:
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._reasoning: list[str] = []
-        self._thought: list[str] = []  # reasoning text since the last signature
+        self._thoughts = Thoughts(outcome)
         self._details: list[Json] = []
-        self._signatures = 0
         self._calls: dict[int, ToolCallStarted] = {}
         self._arguments: dict[int, list[str]] = {}
         self._logprobs: list[TokenLogprob] = []
@@ -62,7 +61,8 @@ class CompletionRenderer:
                     self._text.append(text)
                     self._logprobs.extend(logprobs)
                 case ReasoningDelta():
-                    self._reason(event)
+                    self._reasoning.append(event.text)
+                    self._details += self._thoughts.add(event)
                 case RefusalDelta(text=text):
                     self._refusal.append(text)
                 case ToolCallStarted(index=index):
@@ -97,14 +97,6 @@ class CompletionRenderer:
                 "headstart": summary(self._outcome),
             }
         )
-
-    def _reason(self, event: ReasoningDelta) -> None:
-        self._reasoning.append(event.text)
-        self._thought.append(event.text)
-        if event.opaque is not None:
-            self._details += detail_items(event.opaque, "".join(self._thought), self._signatures)
-            self._thought.clear()
-            self._signatures += 1
 
     def _message(self) -> dict[str, Json]:
         silent = not self._text and (self._calls or self._refusal)

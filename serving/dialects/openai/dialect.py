@@ -8,8 +8,9 @@ from models.chat import ChatRequest
 from models.errors import HeadstartError
 from router.outcome import Outcome
 from serving.dialects.base import BodyRenderer, StreamRenderer
+from serving.dialects.encoding import encode
 from serving.dialects.openai.body import CompletionRenderer
-from serving.dialects.openai.objects import encode, error_object
+from serving.dialects.openai.objects import error_object
 from serving.dialects.openai.parse import parse
 from serving.dialects.openai.render import ChunkRenderer
 

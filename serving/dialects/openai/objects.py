@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from models.chat import Json
 from models.errors import HeadstartError, RequestError
 from models.stream import FinishReason, TokenLogprob, Usage
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
-encode = _ENCODER.encode
 
 _TYPES = {
     400: "invalid_request_error",

@@ -30,14 +30,14 @@ from models.stream import (
 from router.outcome import Outcome
 from serving.dialects import sse
 from serving.dialects.base import coalesce
+from serving.dialects.encoding import encode
 from serving.dialects.openai.objects import (
-    encode,
     error_object,
     finish_reason,
     logprob_items,
     usage_object,
 )
-from serving.dialects.openai.opaque import detail_items, extra_content
+from serving.dialects.openai.opaque import Thoughts, extra_content
 from serving.dialects.summary import summary
 
 
@@ -64,8 +64,7 @@ class ChunkRenderer:
         self._close = b"]" + self._no_usage + b"}\n\n"
         self._delta_close = b'},"logprobs":null,"finish_reason":null}' + self._close
         self._role = b'"role":"assistant",'  # in the first chunk only
-        self._thought: list[str] = []  # reasoning text since the last signature
-        self._signatures = 0
+        self._thoughts = Thoughts(outcome)
         self._argued: set[int] = set()  # calls whose arguments began
         self._usage = Usage()
         self._finish: FinishReason = "error"
@@ -137,13 +136,9 @@ class ChunkRenderer:
         return self._delta_open + self._role_once() + content + close
 
     def _reasoning(self, event: ReasoningDelta) -> bytes:
-        self._thought.append(event.text)
         fields = [b'"reasoning_content":' + encode(event.text)] if event.text else []
-        if event.opaque is not None:
-            items = detail_items(event.opaque, "".join(self._thought), self._signatures)
+        if items := self._thoughts.add(event):
             fields.append(b'"reasoning_details":' + encode(items))
-            self._thought.clear()
-            self._signatures += 1
         return self._delta(b",".join(fields)) if fields else b""
 
     def _tool_call(self, event: ToolCallStarted) -> bytes:

@@ -1,0 +1,100 @@
+"""Every error as an HTTP reply in the dialect's shape, with the headers that clients obey."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from models.errors import HeadstartError, ProviderError, RequestError
+from serving.dialects.base import Dialect
+
+_log = logging.getLogger(__name__)
+
+
+class UnknownPath(RequestError):
+    """Nothing is served there."""
+
+    status = 404
+    code = "unknown_path"
+
+
+class WrongMethod(RequestError):
+    """The path exists, but not for this method."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class ForeignOrigin(RequestError):
+    """A web page of another site calls a server that has no client keys."""
+
+    status = 403
+    code = "foreign_origin"
+
+
+class InternalError(HeadstartError):
+    """A fault of ours: the details are in the log, not in the reply."""
+
+    def __init__(self) -> None:
+        """Say no more than that."""
+        super().__init__("Headstart failed inside while answering; its log has the details.")
+
+
+def error_response(error: HeadstartError, dialect: Dialect) -> Response:
+    """The reply for an error that came before the first byte."""
+    # The OpenAI and Anthropic SDKs let this header overrule their own table of statuses.
+    headers = {"x-should-retry": "true" if error.retryable else "false"}
+    if isinstance(error, ProviderError) and error.retry_after is not None:
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
+    return Response(
+        dialect.error(error),
+        status_code=error.status,
+        headers=headers,
+        media_type="application/json",
+    )
+
+
+def install_error_handlers(app: FastAPI, dialect: Dialect) -> None:
+    """Make the framework's own errors, and ours, look like the dialect's."""
+
+    async def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HeadstartError)
+        return error_response(error, dialect)
+
+    async def framework(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        reply = error_response(_from_framework(error, request), dialect)
+        reply.headers.update(error.headers or {})
+        return reply
+
+    async def gone(request: Request, error: Exception) -> Response:
+        return Response(status_code=400)  # nobody reads it
+
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        return error_response(InternalError(), dialect)  # the server logs the traceback
+
+    app.add_exception_handler(HeadstartError, ours)
+    app.add_exception_handler(HTTPException, framework)
+    app.add_exception_handler(ClientDisconnect, gone)
+    app.add_exception_handler(Exception, unforeseen)
+
+
+def internal_error() -> InternalError:
+    """Log the exception being handled, and give the error that a client may see."""
+    _log.exception("a request failed inside")
+    return InternalError()
+
+
+def _from_framework(error: HTTPException, request: Request) -> HeadstartError:
+    path = request.url.path
+    if error.status_code == WrongMethod.status:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        return WrongMethod(f"{path} does not take {request.method}: use {allowed}.")
+    if error.status_code == UnknownPath.status:
+        return UnknownPath(f"Nothing is served at {path}. /v1/models lists what can be asked.")
+    return RequestError(str(error.detail))

@@ -1,0 +1,37 @@
+"""Path -> handler, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI
+from fastapi.responses import Response
+
+from serving.handlers import ChatHandler, ModelsHandler
+from serving.health import HealthHandler
+
+Handler = Callable[..., Awaitable[Response]]
+
+
+def install_routes(
+    app: FastAPI,
+    *,
+    chat: ChatHandler,
+    models: ModelsHandler,
+    health: HealthHandler,
+    metrics: Handler,
+) -> None:
+    """Everything that is served."""
+    routes: list[tuple[str, str, Handler]] = [
+        ("POST", "/v1/chat/completions", chat.answer),
+        ("POST", "/v1/route", chat.route),
+        ("GET", "/v1/models", models.list_all),
+        ("GET", "/v1/models/{name:path}", models.get),
+        ("GET", "/health", health.health),
+        ("GET", "/ready", health.ready),
+        ("GET", "/metrics", metrics),
+        ("GET", "/", health.greeting),
+        ("HEAD", "/", health.greeting),
+    ]
+    for method, path, handler in routes:
+        app.add_api_route(path, handler, methods=[method], response_class=Response)
