@@ -25,6 +25,7 @@ class LegRecord:
     finish: str = ""  # the leg's finish reason; "stopped" when we ended it; "failed"
     error: HeadstartError | None = None
     reply_model: str = ""  # what the provider said it was
+    transcript_chars: int = 0  # length of the answer it was asked to go on from
     received_chars: int = 0  # of text, reasoning and tool arguments: what an estimate is made from
     usage_reported: bool = False
 
@@ -49,6 +50,8 @@ class Outcome:
     error: HeadstartError | None = None
     shown_chars: int = 0
     saved_usd: Decimal | None = None  # against asking the first deep model alone; None: not known
+    prompt: str = ""  # what the user wrote, where storing it was asked for
+    embedding: bytes = b""  # of the prompt, as the classifier computed it (float32)
 
     @property
     def usage(self) -> Usage:

@@ -1,0 +1,161 @@
+"""An outcome as it is kept: flat rows, without objects, secrets or (unless asked for) prompts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypedDict
+
+from models.errors import ProviderError
+from models.redact import redact
+from models.stream import Usage
+from router.outcome import LegRecord, Outcome
+
+
+class _Tokens(TypedDict):
+    """Columns that both tables have."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLeg:
+    """One row of table `legs`: the columns in their order. Times are seconds since arrival."""
+
+    outcome_id: str
+    position: int
+    role: str
+    provider: str
+    model: str
+    stands_in_for: str
+    local: bool
+    opened_because: str
+    started: float
+    first_event: float | None
+    ended: float | None
+    finish: str
+    reply_model: str
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    estimated: bool
+    cost_usd: Decimal | None
+    error_code: str
+    error_origin: str
+    error_status: int  # the upstream's HTTP status; 0: there was none
+    error_message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOutcome:
+    """One row of table `outcomes`: the columns in their order, then its legs."""
+
+    id: str
+    created: float  # Unix time, seconds
+    dialect: str
+    requested_model: str
+    stream: bool
+    client: str
+    route: str  # "" when no plan was made
+    because: str
+    merge: str
+    task: str
+    p_fast: float | None
+    threshold: float | None
+    classifier: str
+    signals: dict[str, float]
+    first_shown: float | None
+    duration: float | None
+    finish: str
+    shown_chars: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    estimated: bool
+    cost_usd: Decimal | None
+    saved_usd: Decimal | None
+    error_code: str
+    error_origin: str
+    error_message: str
+    prompt: str
+    embedding: bytes
+    legs: tuple[StoredLeg, ...] = field(default=())
+
+
+def stored(outcome: Outcome) -> StoredOutcome:
+    """The rows of a finished outcome."""
+    plan = outcome.plan
+    return StoredOutcome(
+        id=outcome.id,
+        created=outcome.created,
+        dialect=outcome.dialect,
+        requested_model=redact(outcome.requested_model),
+        stream=outcome.stream,
+        client=outcome.client,
+        route=plan.route if plan else "",
+        because=plan.because if plan else "",
+        merge=plan.merge if plan else "",
+        task=plan.task if plan else "",
+        p_fast=plan.p_fast if plan else None,
+        threshold=plan.threshold if plan else None,
+        classifier=outcome.classifier,
+        signals=outcome.signals,
+        first_shown=outcome.first_shown,
+        duration=outcome.duration,
+        finish=outcome.finish,
+        shown_chars=outcome.shown_chars,
+        **_tokens(outcome.usage),
+        cost_usd=outcome.cost_usd,
+        saved_usd=outcome.saved_usd,
+        error_code=outcome.error.code if outcome.error else "",
+        error_origin=outcome.error.origin if outcome.error else "",
+        error_message=redact(outcome.error.message) if outcome.error else "",
+        prompt=redact(outcome.prompt),
+        embedding=outcome.embedding,
+        legs=tuple(_leg(outcome.id, at, leg) for at, leg in enumerate(outcome.legs)),
+    )
+
+
+def _leg(outcome_id: str, position: int, leg: LegRecord) -> StoredLeg:
+    error = leg.error
+    return StoredLeg(
+        outcome_id=outcome_id,
+        position=position,
+        role=leg.role,
+        provider=leg.target.provider,
+        model=leg.target.card.id,
+        stands_in_for=leg.target.stands_in_for,
+        local=leg.target.local,
+        opened_because=leg.opened_because,
+        started=leg.started,
+        first_event=leg.first_event,
+        ended=leg.ended,
+        finish=leg.finish,
+        reply_model=leg.reply_model,
+        **_tokens(leg.usage),
+        cost_usd=leg.cost_usd,
+        error_code=error.code if error else "",
+        error_origin=error.origin if error else "",
+        error_status=error.upstream_status if isinstance(error, ProviderError) else 0,
+        error_message=redact(error.message) if error else "",
+    )
+
+
+def _tokens(usage: Usage) -> _Tokens:
+    return {
+        "input_tokens": usage.input,
+        "output_tokens": usage.output,
+        "cache_read_tokens": usage.cache_read,
+        "cache_write_tokens": usage.cache_write,
+        "reasoning_tokens": usage.reasoning,
+        "estimated": usage.estimated,
+    }
