@@ -14,6 +14,7 @@ from tests.fakes.wire import Received
 Dialect: TypeAlias = Literal["anthropic", "gemini", "openai", "deepseek", "vllm"]
 
 _QUOTE_CHARS = 12  # a shorter match may be a word that the user took up
+_LIMITS = ("max_tokens", "max_completion_tokens", "maxOutputTokens")
 _PATHS = {
     "anthropic": re.compile(r"/v1/messages$"),
     "gemini": re.compile(r"/models/[^/]+:(streamG|g)enerateContent$"),
@@ -82,7 +83,7 @@ def read(request: Received, dialect: Dialect) -> Asked:
         include_usage=bool(stream_options.get("include_usage")),
         logprobs=bool(body.get("logprobs")),
         sampling=any(key in options for key in ("temperature", "top_p", "top_k")),
-        max_tokens=options.get("maxOutputTokens" if gemini else "max_tokens"),
+        max_tokens=next((options[key] for key in _LIMITS if key in options), None),
         prompt_words=sum(len(text.split()) for _, text in turns),
     )
 

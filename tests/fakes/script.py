@@ -167,11 +167,11 @@ def _steps(dialect: Dialect, turn: Turn, asked: Asked) -> tuple[Step, ...]:
 
 
 def _said(turn: Turn, asked: Asked) -> Said:
-    tokens = [match.group() for match in _TOKEN.finditer(_text_left(turn, asked))]
+    tokens = tokens_of(_text_left(turn, asked))
     finish: FinishReason = "tool_calls" if turn.tool_calls else turn.finish
     if asked.max_tokens is not None and len(tokens) > asked.max_tokens:
         tokens, finish = tokens[: asked.max_tokens], "length"
-    thoughts = [match.group() for match in _TOKEN.finditer(turn.reasoning)]
+    thoughts = tokens_of(turn.reasoning)
     counted = Usage(
         input=asked.prompt_words,
         output=len(thoughts) + len(tokens) + 8 * len(turn.tool_calls),
@@ -182,7 +182,7 @@ def _said(turn: Turn, asked: Asked) -> Said:
         finish=finish,
         usage=turn.usage or counted,
         reasoning=tuple(_grouped(thoughts, turn.tokens_per_chunk)),
-        text=tuple(_tokens(tokens, turn)),
+        text=tuple(spoken(tokens, turn)),
         tool_calls=turn.tool_calls,
         include_usage=asked.include_usage,
         logprobs=asked.logprobs,
@@ -203,7 +203,12 @@ def _text_left(turn: Turn, asked: Asked) -> str:
     return shown[-echo:] + gap + rest
 
 
-def _tokens(tokens: list[str], turn: Turn) -> Iterator[Token]:
+def tokens_of(text: str) -> list[str]:
+    """Words and marks with the space before them; joined they are the text."""
+    return [match.group() for match in _TOKEN.finditer(text)]
+
+
+def spoken(tokens: list[str], turn: Turn) -> Iterator[Token]:
     """Tokens by chunk; a fault inside the answer gets a chunk border exactly there."""
     border = turn.fault.at if turn.fault is not None else None
     position = 0
