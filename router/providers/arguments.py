@@ -6,12 +6,15 @@ import msgspec
 
 from models.chat import Json
 
+# What msgspec raises for bytes that are no JSON of the shape asked for.
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+
 
 def is_object(text: str) -> bool:
     """True when `text` is one whole JSON object."""
     try:
         return isinstance(msgspec.json.decode(text), dict)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         return False
 
 

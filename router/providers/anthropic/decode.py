@@ -29,7 +29,7 @@ from models.stream import (
     UsageReported,
 )
 from router.providers.anthropic import wire
-from router.providers.arguments import is_object
+from router.providers.arguments import UNREADABLE, is_object
 from router.providers.failures import classify
 from router.providers.sse import ServerSentEvent, SseReader
 
@@ -115,7 +115,7 @@ def decode_body(body: bytes) -> list[StreamEvent]:
     try:
         try:
             message = wire.read_message(body)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise BadReply(f"Anthropic's reply cannot be read: {error}") from error
         if message.error:
             raise _error(200, message.error, {})
@@ -136,7 +136,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Provid
     """The error of a non-200 reply, whose body may come from a proxy and be anything."""
     try:
         error = wire.read_error(body).error
-    except msgspec.DecodeError:
+    except UNREADABLE:
         error = None
     if error is None:
         text = body.decode("utf-8", "replace").strip()
@@ -157,7 +157,7 @@ def _error(status: int, error: wire.Error, headers: Mapping[str, str]) -> Provid
 def _read_event(data: bytes) -> wire.Event:
     try:
         return wire.read_event(data)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         if _is_json(data) and wire.read_kind(data).type not in _KNOWN_EVENTS:
             return wire.Event()  # not known yet, so its fields may be anything
         raise BadReply(f"An event of Anthropic's stream cannot be read: {error}") from error
@@ -166,7 +166,7 @@ def _read_event(data: bytes) -> wire.Event:
 def _is_json(data: bytes) -> bool:
     try:
         wire.read_kind(data)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return False
     return True
 

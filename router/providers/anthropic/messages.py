@@ -11,7 +11,6 @@ from models.chat import (
     ChatRequest,
     Json,
     Media,
-    Message,
     Part,
     Reasoning,
     Text,
@@ -33,10 +32,11 @@ _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 def conversation(request: ChatRequest, card: ModelCard) -> tuple[list[Block], list[Block]]:
     """The system blocks and the turns of a request, ending where the model should begin."""
+    ids = _CallIds()
     system: list[Block] = []
     turns: list[Block] = []
     for message in request.messages:
-        blocks = _blocks(message)
+        blocks = [block for part in message.parts for block in _of_part(part, ids)]
         if message.role == "system":
             system += [block for block in blocks if block["type"] == "text"]
         elif blocks:
@@ -52,9 +52,28 @@ def conversation(request: ChatRequest, card: ModelCard) -> tuple[list[Block], li
     return system, turns
 
 
-def call_id(wanted: str) -> str:
-    """`wanted` in the letters that Anthropic allows; other hosts also use dots and colons."""
-    return _NOT_IN_ID.sub("_", wanted) or "call"
+class _CallIds:
+    """Call ids as Anthropic wants them: in few letters, and never twice in a conversation.
+
+    Other hosts also use dots and colons, or begin again at 0 with every reply.
+    """
+
+    def __init__(self) -> None:
+        self._given: dict[str, str] = {}  # the newest call's id here, by its id there
+        self._used: set[str] = set()
+
+    def of_call(self, wanted: str) -> str:
+        plain = given = _NOT_IN_ID.sub("_", wanted) or "call"
+        count = 1
+        while given in self._used:
+            count += 1
+            given = f"{plain}_{count}"
+        self._used.add(given)
+        self._given[wanted] = given
+        return given
+
+    def of_result(self, wanted: str) -> str:
+        return self._given.get(wanted) or _NOT_IN_ID.sub("_", wanted) or "call"
 
 
 def _is_no_result(block: Block) -> bool:
@@ -82,11 +101,7 @@ def _close(turns: list[Block], request: ChatRequest, card: ModelCard) -> None:
             last["text"] = last["text"].rstrip()
 
 
-def _blocks(message: Message) -> list[Block]:
-    return [block for part in message.parts for block in _of_part(part)]
-
-
-def _of_part(part: Part) -> list[Block]:
+def _of_part(part: Part, ids: _CallIds) -> list[Block]:
     match part:
         case Text():
             # Blocks without a visible character are refused.
@@ -99,13 +114,13 @@ def _of_part(part: Part) -> list[Block]:
             return [
                 {
                     "type": "tool_use",
-                    "id": call_id(part.id),
+                    "id": ids.of_call(part.id),
                     "name": part.name,
                     "input": as_object(part.arguments),
                 }
             ]
         case ToolResult():
-            return [_cached(_tool_result(part), part.cache)]
+            return [_cached(_tool_result(part, ids), part.cache)]
         case _:
             assert_never(part)
 
@@ -118,9 +133,9 @@ def _cached(block: Block, cache: Json) -> Block:
     return {**block, "cache_control": cache} if cache else block
 
 
-def _tool_result(part: ToolResult) -> Block:
-    block: Block = {"type": "tool_result", "tool_use_id": call_id(part.call_id)}
-    if content := [inner for piece in part.content for inner in _of_part(piece)]:
+def _tool_result(part: ToolResult, ids: _CallIds) -> Block:
+    block: Block = {"type": "tool_result", "tool_use_id": ids.of_result(part.call_id)}
+    if content := [inner for piece in part.content for inner in _of_part(piece, ids)]:
         block["content"] = content
     if part.is_error:
         block["is_error"] = True

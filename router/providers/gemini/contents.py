@@ -39,12 +39,7 @@ _DEFAULT_TYPES = {
 
 def conversation(request: ChatRequest, card: ModelCard) -> tuple[list[Block], list[Block]]:
     """The parts of the system instruction and the turns, ending where the model should begin."""
-    names = {
-        part.id: part.name
-        for message in request.messages
-        for part in message.parts
-        if isinstance(part, ToolCall)
-    }
+    names: dict[str, str] = {}
     system: list[Block] = []
     turns: list[Block] = []
     for message in request.messages:
@@ -98,7 +93,7 @@ class _Parts:
     """The parts of one message. Signatures of text find their text, whichever came first."""
 
     def __init__(self, names: dict[str, str]) -> None:
-        self._names = names  # of the functions, by call id
+        self._names = names  # of the functions called so far, by call id
         self._parts: list[Block] = []
         self._signatures: list[Json] = []  # of texts that have not come yet
 
@@ -117,6 +112,7 @@ class _Parts:
             case Reasoning():
                 self._think(part)
             case ToolCall():
+                self._names[part.id] = part.name
                 self._parts.append(_call(part))
             case ToolResult():
                 self._parts += _result(part, self._names)

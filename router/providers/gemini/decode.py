@@ -30,6 +30,7 @@ from models.stream import (
     Usage,
     UsageReported,
 )
+from router.providers.arguments import UNREADABLE
 from router.providers.failures import classify
 from router.providers.gemini import wire
 from router.providers.gemini.chunks import ArrayReader, ChunkReader
@@ -123,7 +124,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Provid
     """The error of a non-200 reply, whose body may come from a proxy and be anything."""
     try:
         error = wire.read_error(_first_of_array(body)).error
-    except msgspec.DecodeError:
+    except UNREADABLE:
         error = None
     if error is None:
         text = body.decode("utf-8", "replace").strip()
@@ -163,7 +164,7 @@ def _seconds(duration: str) -> float:
 def _is_json(data: bytes) -> bool:
     try:
         wire.read_reply(data)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return False
     return True
 
@@ -185,7 +186,7 @@ class _Reply:
         """One chunk of the stream, or the whole reply."""
         try:
             chunk = wire.read_reply(data)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise BadReply(f"Gemini's reply cannot be read: {error}") from error
         if chunk.error is not None:
             raise _error(chunk.error.code or 200, chunk.error, {})
