@@ -85,6 +85,15 @@ class RefusalDelta(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
+class Replaced(msgspec.Struct, frozen=True, gc=False):
+    """Text from character `start` on was provisional: what follows takes its place.
+
+    Only in merge mode `revise`, which a client asks for; no adapter makes one.
+    """
+
+    start: int
+
+
 class ToolCallStarted(msgspec.Struct, frozen=True):
     """A tool call opens. `index` counts the calls of this leg from 0."""
 
@@ -135,6 +144,7 @@ StreamEvent: TypeAlias = (
     | TextDelta
     | ReasoningDelta
     | RefusalDelta
+    | Replaced
     | ToolCallStarted
     | ToolArgsDelta
     | ToolCallEnded

@@ -23,7 +23,8 @@ from router.deadline import Clock
 from router.fleet import Fleet
 from router.outcome import LegRecord
 from router.plan import Plan
-from router.relay import OpenLeg, Phase, Relay, Step
+from router.relay import Phase, Relay
+from router.transcript import OpenLeg, Step
 
 _log = logging.getLogger(__name__)
 _ALIVE_AFTER = 10.0  # seconds of silence after which a waiting client is told that we live

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from models.catalogue import Catalogue
 from models.errors import (
     HeadstartError,
     Overloaded,
     ProviderAuthError,
     QuotaExhausted,
     RateLimited,
+    Unsupported,
 )
 from router.deadline import Clock
 from router.plan import Target
@@ -30,13 +32,19 @@ class Fleet:
         *,
         fast: Target | None,
         hosted: Mapping[str, Target],
+        unusable: Mapping[str, str] | None = None,
         fast_ready: Callable[[], bool] = lambda: True,
         clock: Clock = time.monotonic,
     ) -> None:
-        """`hosted` maps `provider/model` to its target; `fast_ready` asks the engine's state."""
+        """Keep the parts.
+
+        hosted: `provider/model` to its target. unusable: provider to the reason and the way out,
+        for those without a key. fast_ready: asks the engine's state.
+        """
         self._providers = providers
         self._fast = fast
         self._hosted = hosted
+        self._unusable = unusable or {}
         self._fast_ready = fast_ready
         self._clock = clock
         self._resting: dict[str, float] = {}
@@ -61,6 +69,23 @@ class Fleet:
             hosted=self._hosted,
             resting=frozenset(self._resting),
         )
+
+    @property
+    def provider_names(self) -> tuple[str, ...]:
+        """Every provider that configuration knows, usable or not."""
+        return (*self._providers, *self._unusable)
+
+    def pinned(self, name: str, catalogue: Catalogue) -> Target:
+        """The target a client named; raises Unsupported when its provider cannot be asked."""
+        provider = name.partition("/")[0]
+        if name in self._hosted:
+            return self._hosted[name]
+        if self._fast is not None and provider == self._fast.provider:
+            return self._fast
+        if provider in self._providers:
+            return Target(provider=provider, card=catalogue.card(name))
+        reason = self._unusable.get(provider, f"there is no provider {provider!r} here")
+        raise Unsupported(f"{name} cannot be asked: {reason}", param="model")
 
     def provider(self, target: Target) -> Provider:
         """Whom to ask for this target."""

@@ -34,6 +34,7 @@ class Gate:
     def __init__(self) -> None:
         """Start empty."""
         self.events: list[StreamEvent] = []
+        self.trusted = False  # looked at a second time, and sure enough to be shown
         self.finish: Finished | None = None
         self.text = ""
 
@@ -42,6 +43,11 @@ class Gate:
         self.events.append(event)
         if isinstance(event, TextDelta):
             self.text += event.text
+
+    def take(self) -> list[StreamEvent]:
+        """The events that were not taken yet."""
+        taken, self.events = self.events, []
+        return taken
 
     def sentence(self) -> int | None:
         """Length of the first complete sentence; None while the draft must go on to have one."""

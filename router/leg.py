@@ -1,4 +1,4 @@
-"""What the relay remembers of one leg beside its record."""
+"""What the relay remembers of its legs beside their records."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from models.stream import (
 from router.baton import Splice
 from router.deadline import Deadlines
 from router.outcome import LegRecord
+from router.plan import Role, Target
+from router.transcript import OpenLeg, Step
 
 
 class Leg:
@@ -72,3 +74,56 @@ class Leg:
         quiet = self.last_bytes + limits.stall
         empty = self._last_content + limits.deep_first_sentence
         return min(quiet, empty), "stalled in mid-answer"
+
+
+class Legs:
+    """All legs of one request, by number. `records` is what the ledger and the outcome read."""
+
+    def __init__(self, begun: float, limits: Deadlines) -> None:
+        """`begun`: when the request came in, on the relay's clock."""
+        self.records: list[LegRecord] = []
+        self._legs: list[Leg] = []
+        self._begun = begun
+        self._limits = limits
+
+    def __getitem__(self, leg: int) -> Leg:
+        """The leg of that number."""
+        return self._legs[leg]
+
+    def open(
+        self, step: Step, role: Role, target: Target, transcript: str, because: str, now: float
+    ) -> int:
+        """Start a leg that goes on from `transcript`; its number."""
+        exact = target.card.abilities.prefill != "none"
+        cut = len(self.records) == 1 and self.records[0].finish == "stopped"  # at a sentence end
+        splice = Splice(transcript, exact=exact, after_sentence=cut) if transcript else None
+        record = LegRecord(
+            role=role,
+            target=target,
+            opened_because=because,
+            started=now - self._begun,
+            transcript_chars=len(transcript),
+        )
+        self._legs.append(Leg(record, now, splice))
+        self.records.append(record)
+        step.open.append(OpenLeg(len(self._legs) - 1, target, transcript))
+        return len(self._legs) - 1
+
+    def stop(self, step: Step, leg: int | None, now: float) -> None:
+        """End a leg, if there is one and it did not end by itself."""
+        if leg is not None and not self._legs[leg].ended:
+            step.stop.append(leg)
+            self.close(leg, "stopped", now)
+
+    def close(self, leg: int, finish: str, now: float) -> None:
+        """Note how and when a leg ended."""
+        record = self._legs[leg].record
+        record.finish, record.ended = finish, now - self._begun
+
+    def running(self, *legs: int | None) -> list[int]:
+        """Those of the given legs that have not ended."""
+        return [leg for leg in legs if leg is not None and not self._legs[leg].ended]
+
+    def due(self, leg: int) -> tuple[float, str]:
+        """When that leg is too late, and what for."""
+        return self._legs[leg].due(self._limits)

@@ -58,8 +58,8 @@ def choose(
 ) -> Plan:
     """The plan for one request. Raises a RequestError when no model can take it."""
     merge = request.headstart.merge or rules.merge
-    if merge != "continue":
-        raise Unsupported(f"merge mode {merge!r} is not available", param="headstart.merge")
+    if merge == "revise" and request.headstart.merge is None:
+        merge = "continue"  # a client that did not ask for it cannot take text back
     task = request.headstart.task or (assessment.task if assessment else "chat")
     fast, why_not_fast = _fast(request, fleet)
     deep = _deep(request, asked, task, fleet, rules)

@@ -11,14 +11,32 @@ ledger    what it cost
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+import secrets
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 
-from classifier.assessment import Assessment
-from models.stream import StreamEvent
-from router.outcome import Outcome
-from router.plan import Plan
+from classifier.assessment import Assessment, Classifier
+from models.catalogue import Catalogue
+from models.chat import ChatRequest
+from models.prices import cost
+from models.stream import StreamEvent, Usage
+from models.tokens import estimate_prompt
+from router.deadline import Deadlines
+from router.dispatch import Dispatch, LegHooks
+from router.fleet import Fleet
+from router.ledger import fill_usage, saved_usd, settle
+from router.names import resolve
+from router.observe import Observer
+from router.outcome import LegRecord, Outcome
+from router.outcomes import OutcomeStore
+from router.plan import Plan, Target
+from router.policy import Asked, Rules, choose, inability, may_draft, second_look
+from router.relay import Phase, Relay
 
 _log = logging.getLogger(__name__)
 _EXPECTED_ANSWER = 400  # tokens: for cost estimates before anything was generated
@@ -58,3 +76,203 @@ class ModelListing:
     owned_by: str
     window: int | None
     note: str
+
+
+class Router:
+    """Answers requests; the composition root builds one."""
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        catalogue: Catalogue,
+        classifier: Classifier,
+        rules: Rules,
+        deadlines: Deadlines,
+        dispatch: Dispatch,
+        observer: Observer,
+        store: OutcomeStore,
+        aliases: Mapping[str, str],
+        store_prompts: bool = False,
+    ) -> None:
+        """Keep the collaborators; nothing starts here."""
+        self._fleet = fleet
+        self._catalogue = catalogue
+        self._classifier = classifier
+        self._rules = rules
+        self._deadlines = deadlines
+        self._dispatch = dispatch
+        self._observer = observer
+        self._store = store
+        self._aliases = aliases
+        self._known = frozenset(card.name for card in catalogue.cards()) | set(fleet.hosted)
+        self._store_prompts = store_prompts
+
+    def answer(self, request: ChatRequest, *, dialect: str, client: str = "") -> Answer:
+        """Begin to answer. Raises a RequestError for what is wrong with the request itself."""
+        asked = self._asked(request)
+        needs_judge = asked.mode == "auto"
+        plan = None if needs_judge else self._choose(request, asked, None)
+        outcome = Outcome(
+            id=f"hs-{secrets.token_hex(12)}",
+            created=datetime.now(UTC).timestamp(),
+            dialect=dialect,
+            requested_model=request.model,
+            stream=request.stream,
+            client=client,
+            plan=plan,
+            prompt=request.last_user_text if self._store_prompts else "",
+        )
+        return Answer(outcome=outcome, events=self._run(request, asked, plan, outcome))
+
+    async def explain(self, request: ChatRequest) -> Explanation:
+        """What would be decided, and what each candidate would cost."""
+        assessment = await self._classifier.assess(request)
+        plan = self._choose(request, self._asked(request), assessment)
+        targets = ([plan.draft] if plan.draft else []) + list(plan.deep)
+        usage = Usage(input=estimate_prompt(request), output=request.max_tokens or _EXPECTED_ANSWER)
+        estimates = tuple(_estimate(target, usage) for target in targets)
+        return Explanation(assessment=assessment, plan=plan, estimates=estimates)
+
+    def models(self) -> tuple[ModelListing, ...]:
+        """Every name that a client may ask for."""
+        fast = self._fleet.fast
+        tiers = (
+            ModelListing(id="auto", owned_by="headstart", window=None, note="the router decides"),
+            ModelListing(
+                id="fast",
+                owned_by="headstart",
+                window=fast.card.window if fast else None,
+                note=fast.name if fast else "no local engine",
+            ),
+            ModelListing(
+                id="deep", owned_by="headstart", window=None, note=", ".join(self._rules.order)
+            ),
+        )
+        hosted = (
+            ModelListing(
+                id=name,
+                owned_by=name.partition("/")[0],
+                window=target.card.window,
+                note=f"{target.name} stands in" if target.stands_in_for else "",
+            )
+            for name, target in sorted(self._fleet.hosted.items())
+        )
+        return (*tiers, *hosted)
+
+    @property
+    def ready(self) -> bool:
+        """True when some model could answer right now."""
+        view = self._fleet.view()
+        return view.fast is not None or bool(view.hosted)
+
+    async def aclose(self) -> None:
+        """Close connections and write what is still to be stored."""
+        await self._fleet.aclose()
+        self._store.close()
+
+    # -- one request ----------------------------------------------------------------------------
+
+    async def _run(
+        self, request: ChatRequest, asked: Asked, plan: Plan | None, outcome: Outcome
+    ) -> AsyncGenerator[Sequence[StreamEvent], None]:
+        """Relay the legs; whatever happens, the outcome is complete and stored at the end."""
+        begun = time.monotonic()
+        relay = self._relay(request, plan, begun)
+        outcome.legs = relay.records
+        planning = None if plan else self._plan(request, asked, outcome)
+        hooks = LegHooks(
+            opened=partial(self._observer.leg_started, outcome),
+            ended=partial(self._leg_ended, request, outcome),
+        )
+        self._observer.started(outcome)
+        try:
+            stream = self._dispatch.run(relay, request, planning=planning, hooks=hooks)
+            async with aclosing(stream):
+                async for events in stream:
+                    self._update(outcome, relay, begun)
+                    yield events
+        finally:
+            self._update(outcome, relay, begun)
+            outcome.finish = outcome.finish or ("error" if relay.error else "left")
+            self._observer.finished(outcome)
+            self._store.record(outcome)
+
+    def _relay(self, request: ChatRequest, plan: Plan | None, now: float) -> Relay:
+        """The relay; with the draft already running where the request may have one."""
+        view = self._fleet.view()
+        draft = view.fast if plan is None and may_draft(request) else None
+        if draft is not None and inability(request, draft.card):
+            draft = None
+        limits = self._deadlines
+        if request.headstart.deadline is not None:
+            limits = replace(limits, request=request.headstart.deadline)
+        if not view.hosted:  # nobody to go to: the local engine may take its time
+            limits = replace(limits, fast_first_token=limits.deep_first_sentence)
+        return Relay(
+            draft=draft,
+            plan=plan,
+            deadlines=limits,
+            now=now,
+            second_look=partial(second_look, rules=self._rules),
+            exact_only=request.response_format is not None,
+        )
+
+    async def _plan(self, request: ChatRequest, asked: Asked, outcome: Outcome) -> Plan:
+        """Assess the prompt and choose; a classifier that breaks costs its signal only."""
+        assessment = None
+        with self._observer.classifying(outcome):
+            try:
+                assessment = await self._classifier.assess(request)
+            except Exception:
+                _log.exception("the classifier failed")
+        if assessment is not None:
+            outcome.classifier = assessment.classifier
+            outcome.signals = assessment.signals
+            outcome.embedding = assessment.embedding
+        return self._choose(request, asked, assessment)
+
+    def _choose(self, request: ChatRequest, asked: Asked, assessment: Assessment | None) -> Plan:
+        return choose(request, asked, assessment, self._fleet.view(), self._rules)
+
+    def _leg_ended(self, request: ChatRequest, outcome: Outcome, leg: LegRecord) -> None:
+        fill_usage(leg, request, leg.transcript_chars)
+        settle(leg, datetime.now(UTC))
+        self._observer.leg_ended(outcome, leg)
+
+    def _update(self, outcome: Outcome, relay: Relay, begun: float) -> None:
+        """Keep the outcome in step with the relay."""
+        outcome.plan = relay.plan
+        outcome.first_shown = relay.shown.first_shown
+        outcome.shown_chars = relay.shown.chars
+        outcome.finish = relay.finish or ""
+        outcome.error = relay.error
+        outcome.duration = time.monotonic() - begun
+        if relay.phase is Phase.DONE and outcome.saved_usd is None:
+            outcome.saved_usd = saved_usd(outcome, datetime.now(UTC))
+
+    # -- names ----------------------------------------------------------------------------------
+
+    def _asked(self, request: ChatRequest) -> Asked:
+        """Whom the client wants, by model name and `headstart.mode`."""
+        resolved = resolve(
+            request.model,
+            models=self._known,
+            providers=self._fleet.provider_names,
+            aliases=self._aliases,
+        )
+        if resolved.target:
+            pinned = self._fleet.pinned(resolved.target, self._catalogue)
+            equals = (self._fleet.hosted.get(name) for name in pinned.card.equals)
+            return Asked(mode="pinned", pinned=pinned, equals=tuple(t for t in equals if t))
+        return Asked(mode=request.headstart.mode or resolved.mode)
+
+
+def _estimate(target: Target, usage: Usage) -> CostEstimate:
+    """Dollars for a typical answer; the local engine costs nothing per token."""
+    if target.stands_in_for:
+        note = f"plays {target.stands_in_for}, for which no key is set"
+    else:
+        note = "on your own machine" if target.local else ""
+    usd = cost(usage, target.card, datetime.now(UTC))
+    return CostEstimate(target=target.name, usd=usd, note=note)

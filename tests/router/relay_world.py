@@ -10,6 +10,8 @@ from models.errors import HeadstartError, Overloaded, StreamBroken
 from models.stream import (
     Failed,
     Finished,
+    ReasoningDelta,
+    Replaced,
     Started,
     StreamEvent,
     TextDelta,
@@ -21,7 +23,8 @@ from router.baton import anchor
 from router.deadline import Deadlines
 from router.gate import Confidence
 from router.plan import Plan, Target
-from router.relay import OpenLeg, Phase, Relay, Step
+from router.relay import Phase, Relay
+from router.transcript import OpenLeg, Step
 
 ANSWER = (
     "The Rhine rises in the Alps. It flows through six countries before it reaches the sea, "
@@ -101,8 +104,19 @@ class World:
 
     @property
     def text(self) -> str:
-        """Everything shown."""
-        return "".join(e.text for e in self.shown if isinstance(e, TextDelta))
+        """The answer as a client has it that takes back what is replaced."""
+        text = ""
+        for event in self.shown:
+            if isinstance(event, TextDelta):
+                text += event.text
+            elif isinstance(event, Replaced):
+                text = text[: event.start]
+        return text
+
+    @property
+    def thoughts(self) -> str:
+        """All reasoning shown."""
+        return "".join(e.text for e in self.shown if isinstance(e, ReasoningDelta))
 
     @property
     def ends(self) -> list[StreamEvent]:

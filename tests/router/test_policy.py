@@ -146,9 +146,11 @@ def test_an_unsure_draft_is_withdrawn() -> None:
     assert second_look(plan, Confidence(), _RULES) == plan
 
 
-def test_a_merge_mode_that_is_not_there_is_refused_by_name() -> None:
-    with pytest.raises(Unsupported, match="revise"):
-        _plan(_ask(headstart=Extension(merge="revise")))
+def test_text_is_only_taken_back_from_a_client_that_asked_for_it() -> None:
+    rules = replace(_RULES, merge="revise")
+    plain = choose(_ask(), _AUTO, _judged(0.1), _FLEET, rules)
+    aware = choose(_ask(headstart=Extension(merge="revise")), _AUTO, _judged(0.1), _FLEET, _RULES)
+    assert (plain.merge, aware.merge) == ("continue", "revise")
 
 
 _CHANCE = st.floats(0.0, 1.0)

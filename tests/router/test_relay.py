@@ -9,6 +9,7 @@ import pytest
 from models.errors import DeadlineExceeded, Overloaded, ProviderTimeout
 from models.stream import (
     Finished,
+    Replaced,
     TextDelta,
     ToolArgsDelta,
     ToolCallEnded,
@@ -18,7 +19,7 @@ from router.deadline import Deadlines
 from router.gate import Confidence
 from router.plan import Plan
 from router.relay import Phase
-from tests.router.relay_world import ANSWER, Script, last_error, target, world
+from tests.router.relay_world import ANSWER, Script, World, last_error, target, world
 
 FAST = target("fast", local=True)
 A, B = target("a"), target("b", prefill=False)
@@ -219,3 +220,55 @@ def test_pings_alone_do_not_keep_a_leg_for_ever() -> None:
     made.clock = now
     made.run()
     assert made.text == ANSWER
+
+
+def _beside(merge: str, scripts: dict[str, Script]) -> World:
+    made = world(scripts, plan=None, draft=FAST)
+    made.speak(0, 8)  # past its first sentence
+    made.do(made.relay.decided(plan(merge=merge), 0.05))
+    return made
+
+
+def test_thinking_shows_the_draft_as_reasoning_and_the_deep_answer_whole() -> None:
+    made = _beside("thinking", {"fast": Script(), "a": Script()})
+    made.speak(0, 3)
+    assert made.thoughts
+    assert ANSWER.startswith(made.thoughts)
+    assert made.text == ""
+    made.run()
+    assert made.text == ANSWER
+    assert made.opened[1].transcript == ""
+
+
+def test_revise_shows_the_draft_and_takes_it_back_once() -> None:
+    made = _beside("revise", {"fast": Script(), "a": Script()})
+    assert made.text.startswith(FIRST_SENTENCE)
+    made.run()
+    assert made.text == ANSWER
+    assert made.shown.count(Replaced(0)) == 1
+
+
+def test_hold_shows_the_draft_only_when_the_deep_leg_is_late() -> None:
+    in_time = _beside("hold", {"fast": Script(), "a": Script()})
+    assert in_time.shown == []
+    in_time.run()
+    assert in_time.text == ANSWER
+    assert in_time.relay.records[0].finish == "stopped"
+
+    late = _beside("hold", {"fast": Script(), "a": Script(fault="mute"), "b": Script()})
+    while late.running.get(0):
+        late.speak(0, 5)
+    late.run()
+    assert late.text == ANSWER
+    assert [leg.role for leg in late.relay.records] == ["draft", "upgrade"]
+    assert late.clock == pytest.approx(15.05)
+
+
+@pytest.mark.parametrize("merge", ["thinking", "revise", "hold"])
+def test_a_draft_beside_is_the_answer_when_no_host_has_one(merge: str) -> None:
+    refuse = Script(fault="refuse")
+    made = _beside(merge, {"fast": Script(), "a": refuse, "b": refuse})
+    made.run()
+    assert made.text == ANSWER
+    assert made.ends == [Finished("stop")]
+    assert not any(isinstance(event, Replaced) for event in made.shown)

@@ -1,0 +1,62 @@
+"""Who may still take the baton, in order: each is asked once, then the local engine rescues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.errors import HeadstartError, ProviderTimeout
+from router.outcome import LegRecord
+from router.plan import Plan, Role, Target
+
+
+class Roster:
+    """The targets of one plan that have not been asked yet."""
+
+    def __init__(self, plan: Plan, *, exact_only: bool) -> None:
+        """`exact_only`: only native prefill may go on after shown text."""
+        self._plan = plan
+        self._waiting = list(plan.deep)
+        self._rescue = plan.rescue
+        self._exact_only = exact_only
+
+    def next(self, records: Sequence[LegRecord], transcript: str) -> tuple[Role, Target] | None:
+        """Who goes on from this transcript, and as what; None when nobody is left."""
+        plan = self._plan
+        if plan.route == "fast" and plan.draft is not None and not records:
+            return "draft", plan.draft
+        deep_before = any(record.role != "draft" for record in records)
+        while self._waiting:
+            target = self._waiting.pop(0)
+            if self._can_join(target, transcript):
+                first = plan.route == "deep" and not deep_before
+                return ("upgrade" if first else "failover"), target
+        return None
+
+    def rescue(self, records: Sequence[LegRecord], transcript: str) -> Target | None:
+        """The local engine as the last resort, once."""
+        target, self._rescue = self._rescue, None
+        if target is None or not self._can_join(target, transcript) or _broken(target, records):
+            return None
+        return target
+
+    def close(self) -> None:
+        """Nobody is asked any more."""
+        self._waiting, self._rescue = [], None
+
+    def _can_join(self, target: Target, transcript: str) -> bool:
+        prefills = target.card.abilities.prefill != "none"
+        return prefills or not (self._exact_only and transcript)
+
+
+def _broken(target: Target, records: Sequence[LegRecord]) -> bool:
+    """True when this target failed the request already; being late once is not failing."""
+    return any(
+        r.target == target and r.error and not isinstance(r.error, ProviderTimeout) for r in records
+    )
+
+
+def cause(records: Sequence[LegRecord]) -> HeadstartError | None:
+    """The failure to tell the client: the preferred model's, not that of its last substitute."""
+    failed = [record for record in records if record.error]
+    failed.sort(key=lambda record: record.role == "draft")
+    return failed[0].error if failed else None
