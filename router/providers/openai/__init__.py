@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from router.providers.openai.format import OpenAIFormat
-from router.providers.openai.quirks import Quirks
+from router.providers.openai.quirks import COMMON, Quirks
 
-__all__ = ["OpenAIFormat", "Quirks"]
+__all__ = ["COMMON", "OpenAIFormat", "Quirks"]
