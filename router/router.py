@@ -221,9 +221,10 @@ class Router:
     async def _plan(self, request: ChatRequest, asked: Asked, outcome: Outcome) -> Plan:
         """Assess the prompt and choose; a classifier that breaks costs its signal only."""
         assessment = None
-        with self._observer.classifying(outcome):
+        with self._observer.classifying(outcome) as found:
             try:
                 assessment = await self._classifier.assess(request)
+                found(assessment)
             except Exception:
                 _log.exception("the classifier failed")
         if assessment is not None:
