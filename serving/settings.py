@@ -1,6 +1,11 @@
 """Settings: `headstart.toml`, then `HEADSTART__SECTION__KEY` in the environment on top.
 
-The only reader of either. A wrong key or value stops start-up with the file and line.
+What can be set, and the defaults. `settings_file` reads both and explains what is wrong.
+
+Model names that clients insist on are mapped by `[aliases]`, a table from a glob to `auto`,
+`fast`, `deep` or `provider/model`; the first match in the order of the file wins. Built in and
+asked after the user's own: `gpt-*`, `chatgpt-*`, `codex-*`, `o1*`, `o3*`, `o4*`, `claude-*` and
+`gemini-*` mean `auto` (router/names.py).
 """
 
 from __future__ import annotations
@@ -8,10 +13,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
+from classifier.assessment import TASKS
 from models.chat import Merge
 
 
@@ -27,7 +33,7 @@ class ServerSettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     client_keys: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])  # name -> key
-    max_body_mb: float = 24.0
+    max_body_mb: float = Field(default=24.0, gt=0)
 
 
 class FastSettings(Section):
@@ -49,6 +55,12 @@ class ClassifierSettings(Section):
     threshold: float = Field(default=0.55, ge=0.0, le=1.0)
 
 
+def _check_full_name(name: str) -> None:
+    provider, slash, model = name.partition("/")
+    if not (provider and slash and model):
+        raise ValueError(f"`{name}` must be written as provider/model")
+
+
 class DeepSettings(Section):
     """Hosted models in order of preference, and other orders per task."""
 
@@ -61,6 +73,23 @@ class DeepSettings(Section):
     )
     tasks: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
     stand_in: bool = True  # without any key, let the local engine play the hosted models
+
+    @field_validator("order")
+    @classmethod
+    def _full_names(cls, order: list[str]) -> list[str]:
+        for name in order:
+            _check_full_name(name)
+        return order
+
+    @field_validator("tasks")
+    @classmethod
+    def _known_tasks(cls, tasks: dict[str, list[str]]) -> dict[str, list[str]]:
+        for task, order in tasks.items():
+            if task not in TASKS:
+                raise ValueError(f"`{task}` is not a task; the tasks are {', '.join(TASKS)}")
+            for name in order:
+                _check_full_name(name)
+        return tasks
 
 
 class ProviderSettings(Section):

@@ -56,6 +56,8 @@ def _repair(body: bytes) -> bytes:
 
     JavaScript clients send half an emoji when they cut a long text in the middle of one.
     """
+    if not body.strip():
+        raise RequestError("The body is empty: a JSON object is needed.")
     try:
         value = json.loads(body.decode(), parse_constant=_no_constant)
     except UnicodeDecodeError as error:

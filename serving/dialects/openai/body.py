@@ -13,6 +13,7 @@ from models.stream import (
     FinishReason,
     ReasoningDelta,
     RefusalDelta,
+    Replaced,
     Started,
     StreamEvent,
     TextDelta,
@@ -65,15 +66,15 @@ class CompletionRenderer:
                     self._details += self._thoughts.add(event)
                 case RefusalDelta(text=text):
                     self._refusal.append(text)
-                case ToolCallStarted(index=index):
-                    self._calls[index] = event
-                case ToolArgsDelta(index=index, text=text):
-                    self._arguments.setdefault(index, []).append(text)
+                case Replaced(start=start):
+                    self._text = ["".join(self._text)[:start]]
+                case ToolCallStarted() | ToolArgsDelta() | ToolCallEnded():
+                    self._tool(event)
                 case UsageReported(usage=usage):
                     self._usage = usage
                 case Finished(reason=reason):
                     self._finish = reason
-                case Started() | Alive() | ToolCallEnded() | Failed():
+                case Started() | Alive() | Failed():
                     pass
                 case _:
                     assert_never(event)
@@ -97,6 +98,12 @@ class CompletionRenderer:
                 "headstart": summary(self._outcome),
             }
         )
+
+    def _tool(self, event: ToolCallStarted | ToolArgsDelta | ToolCallEnded) -> None:
+        if isinstance(event, ToolCallStarted):
+            self._calls[event.index] = event
+        elif isinstance(event, ToolArgsDelta):
+            self._arguments.setdefault(event.index, []).append(event.text)
 
     def _message(self) -> dict[str, Json]:
         silent = not self._text and (self._calls or self._refusal)

@@ -18,6 +18,7 @@ from models.stream import (
     FinishReason,
     ReasoningDelta,
     RefusalDelta,
+    Replaced,
     Started,
     StreamEvent,
     TextDelta,
@@ -100,12 +101,10 @@ class ChunkRenderer:
                 return self._reasoning(event)
             case RefusalDelta(text=text):
                 return self._delta(b'"refusal":' + encode(text))
-            case ToolCallStarted():
-                return self._tool_call(event)
-            case ToolArgsDelta():
-                return self._tool_arguments(event)
-            case ToolCallEnded(index=index):
-                return self._tool_ended(index)
+            case Replaced(start=start):
+                return self._replace(start)
+            case ToolCallStarted() | ToolArgsDelta() | ToolCallEnded():
+                return self._tool(event)
             case UsageReported() | Finished():
                 return self._keep_for_the_end(event)
             case Started() | Alive() | Failed():
@@ -141,6 +140,22 @@ class ChunkRenderer:
             fields.append(b'"reasoning_details":' + encode(items))
         return self._delta(b",".join(fields)) if fields else b""
 
+    def _replace(self, start: int) -> bytes:
+        """An empty chunk whose `headstart` key tells a client that asked for it what is void."""
+        ours = b',"headstart":{"replace_from":%d}' % start
+        return self._delta(b'"content":""').removesuffix(b"}\n\n") + ours + b"}\n\n"
+
+    def _tool(self, event: ToolCallStarted | ToolArgsDelta | ToolCallEnded) -> bytes:
+        match event:
+            case ToolCallStarted():
+                return self._tool_call(event)
+            case ToolArgsDelta():
+                return self._tool_arguments(event)
+            case ToolCallEnded(index=index) if index not in self._argued:
+                return self._tool_arguments(ToolArgsDelta(index, "{}"))  # clients parse the text
+            case ToolCallEnded():
+                return b""
+
     def _tool_call(self, event: ToolCallStarted) -> bytes:
         if self._legacy:
             return self._delta(b'"function_call":' + encode({"name": event.name, "arguments": ""}))
@@ -153,10 +168,6 @@ class ChunkRenderer:
         if extra := extra_content(event.opaque):
             call["extra_content"] = extra
         return self._delta(b'"tool_calls":[' + encode(call) + b"]")
-
-    def _tool_ended(self, index: int) -> bytes:
-        """Nothing, unless no arguments came: clients parse the text, and "" is not JSON."""
-        return b"" if index in self._argued else self._tool_arguments(ToolArgsDelta(index, "{}"))
 
     def _tool_arguments(self, event: ToolArgsDelta) -> bytes:
         self._argued.add(event.index)
