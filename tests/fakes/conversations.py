@@ -107,6 +107,11 @@ def requests(draw: st.DrawFn) -> ChatRequest:
     )
 
 
+def turn(role: Role, *parts: Part | str) -> Message:
+    """One turn, with plain strings for texts."""
+    return Message(role=role, parts=tuple(Text(text=p) if isinstance(p, str) else p for p in parts))
+
+
 def values(body: Json) -> Iterator[Json]:
     """Every scalar of a JSON value, in order."""
     if isinstance(body, dict):

@@ -228,6 +228,8 @@ class _Reply:
 
     def open(self, index: int, block: wire.Block) -> None:
         """A block begins, with whatever stands in it already."""
+        if index in self._calls:
+            raise BadReply("Anthropic's stream began a block inside a tool call.")
         match block.type:
             case "text":
                 if block.text:

@@ -53,8 +53,8 @@ def _value(piece: PartialArg) -> Json:
 
 
 def _steps(path: str) -> list[str | int]:
-    matches = list(_STEP.finditer(path, 1))
-    if not matches or path[0] + "".join(match.group() for match in matches) != path:
+    matches = list(_STEP.finditer(path))
+    if not matches or "$" + "".join(match.group() for match in matches) != path:
         raise BadReply(f"Gemini put an argument at a path that cannot be read: {path[:80]}")
     return [
         int(match[2]) if match[2] else next(group for group in match.groups() if group is not None)
