@@ -13,17 +13,14 @@ def with_provider_options(
 ) -> dict[str, Json]:
     """`body` with the request's `provider_options` for the card's provider laid over it.
 
-    Objects are merged key by key, so that one setting of `generationConfig` does not remove the
-    others; everything else replaces what stood there, untouched.
+    An object is merged into ours key by key, so that one setting of `generationConfig` does not
+    remove the others. What has a `type` is one of several shapes and replaces ours whole, as does
+    everything deeper: half of our thinking settings beside half of the client's would be refused.
     """
-    return _merged(body, request.headstart.provider_options.get(card.provider, {}))
-
-
-def _merged(base: dict[str, Json], over: dict[str, Json]) -> dict[str, Json]:
-    result = dict(base)
-    for key, value in over.items():
+    result = dict(body)
+    for key, value in request.headstart.provider_options.get(card.provider, {}).items():
         old = result.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
-            value = _merged(cast("dict[str, Json]", old), cast("dict[str, Json]", value))
+        if isinstance(old, dict) and isinstance(value, dict) and "type" not in value:
+            value = {**cast("dict[str, Json]", old), **cast("dict[str, Json]", value)}
         result[key] = value
     return result

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
 from models.card import ModelCard
 from models.chat import ChatRequest
 from models.errors import ProviderError
 from models.stream import StreamEvent
 from router.providers.anthropic.decode import AnthropicDecoder, decode_body, decode_error
-from router.providers.anthropic.encode import encode_body
+from router.providers.anthropic.encode import encode_request
 from router.providers.base import WireRequest
 
 __all__ = ["AnthropicFormat"]
@@ -28,9 +26,7 @@ class AnthropicFormat:
 
     def encode(self, request: ChatRequest, card: ModelCard, *, stream: bool) -> WireRequest:
         """The request in Anthropic's words; `encode.py` says what is left out."""
-        body = encode_body(request, card, stream=stream)
-        headers = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
-        return WireRequest("/v1/messages", msgspec.json.encode(body), headers)
+        return encode_request(request, card, stream=stream)
 
     def decoder(self) -> AnthropicDecoder:
         """A fresh reader for one streamed reply."""

@@ -7,10 +7,13 @@ the API has no such thing: seed, logprobs, penalties, logit_bias, and JSON outpu
 
 from __future__ import annotations
 
+import msgspec
+
 from models.card import ModelCard
 from models.chat import ChatRequest, Json, Tool, ToolCall
 from router.providers.anthropic.messages import conversation
 from router.providers.anthropic.schema import closed_schema
+from router.providers.base import WireRequest
 from router.providers.efforts import nearest_effort
 from router.providers.options import with_provider_options
 
@@ -20,12 +23,28 @@ _MAX_TOKENS = 4096
 # Newer models hide their thoughts unless asked. Shown, they also prove that the stream is alive.
 _THINK: dict[str, Json] = {"type": "adaptive", "display": "summarized"}
 
+# From Fable 5.1 and the 5.5 models on, a thought is bound to everything that stood before it, and
+# one that comes back behind anything else (a draft, another dialect's spelling) fails the request.
+# https://platform.claude.com/docs/en/build-with-claude/preserved-thinking
+_DROP_UNBOUND: dict[str, Json] = {"prefix_mismatch_behavior": "drop_block"}
+_BINDING_CONTROLS = "thinking-binding-controls-2026-08-01"
 
-def encode_body(request: ChatRequest, card: ModelCard, *, stream: bool) -> dict[str, Json]:
-    """The request's JSON, with the client's `provider_options` on top."""
+
+def encode_request(request: ChatRequest, card: ModelCard, *, stream: bool) -> WireRequest:
+    """The request in Anthropic's words, with the client's `provider_options` on top."""
+    body = _body(request, card, stream=stream)
+    headers = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
+    if body.get("thinking", {}).get("block_binding"):
+        headers["anthropic-beta"] = _BINDING_CONTROLS
+    return WireRequest("/v1/messages", msgspec.json.encode(body), headers)
+
+
+def _body(request: ChatRequest, card: ModelCard, *, stream: bool) -> dict[str, Json]:
     system, messages = conversation(request, card)
     tools, choice = _tools(request), _tool_choice(request, card)
     thinking = _thinking(request, card, forced=choice.get("type") in ("any", "tool"))
+    if thinking == _THINK and _has_thoughts(messages):
+        thinking = {**thinking, "block_binding": _DROP_UNBOUND}
     body: dict[str, Json] = {
         "model": card.id,
         "max_tokens": _max_tokens(request, card),
@@ -99,16 +118,26 @@ def _thinking(request: ChatRequest, card: ModelCard, *, forced: bool) -> dict[st
     always_on = card.abilities.reasoning_always_on
     if request.reasoning_effort == "none" and not always_on:
         return {"type": "disabled"} if card.abilities.efforts else {}
-    wanted = request.reasoning_effort is not None and card.abilities.efforts
+    # Of the models with effort levels, those that refuse sampling think by default.
+    asked_or_default = request.reasoning_effort is not None or not card.abilities.sampling
+    thinks = always_on or (card.abilities.efforts and asked_or_default)
     # Thinking goes neither with a forced tool call nor with a prefill.
-    return _THINK if (always_on or wanted) and not forced and not request.prefill else {}
+    return _THINK if thinks and not forced and not request.prefill else {}
+
+
+def _has_thoughts(messages: list[dict[str, Json]]) -> bool:
+    return any(
+        block["type"] in ("thinking", "redacted_thinking")
+        for turn in messages
+        for block in turn["content"]
+    )
 
 
 def _sampling(
     request: ChatRequest, card: ModelCard, thinking: dict[str, Json]
 ) -> dict[str, float | int]:
     """Temperature up to 1 (OpenAI's goes to 2), and never beside `top_p`: 4.x models refuse both."""
-    if not card.abilities.sampling or thinking == _THINK:
+    if not card.abilities.sampling or thinking.get("type") == "adaptive":
         return {}
     result: dict[str, float | int] = {}
     if request.temperature is not None:

@@ -108,7 +108,10 @@ class GeminiDecoder:
 
 
 def decode_body(body: bytes) -> list[StreamEvent]:
-    """A whole reply as the events that a stream would have given."""
+    """A whole reply, or a whole array of chunks, as the events that a stream would have given."""
+    if body.lstrip()[:1] == b"[":
+        decoder = GeminiDecoder()
+        return decoder.feed(body) + decoder.close()
     reply = _Reply()
     try:
         reply.take(body)

@@ -9,6 +9,8 @@ from models.chat import (
     ChatRequest,
     Extension,
     Json,
+    Opaque,
+    Reasoning,
     ResponseFormat,
     Tool,
     ToolChoice,
@@ -130,6 +132,29 @@ def test_thinking_of_a_model_that_may_think(wanted: str | None, thinking: Json) 
     else:
         assert body.get("thinking") == thinking
         assert body["temperature"] == 0.3
+
+
+def test_a_model_that_thinks_by_default_shows_it() -> None:
+    abilities = Abilities(reasoning=True, sampling=False, efforts=("low", "high"))
+    card = ModelCard(provider="anthropic", id="thinks", abilities=abilities)
+    shown = {"type": "adaptive", "display": "summarized"}
+    assert sent(ChatRequest(model="auto", messages=HELLO), card)["thinking"] == shown
+
+
+def test_thoughts_that_lost_their_place_are_dropped_and_not_refused() -> None:
+    sign = Opaque(vendor="anthropic", kind="signature", value="s")
+    history = (*HELLO, turn("assistant", Reasoning(opaque=(sign,)), "Hi"), turn("user", "Bye"))
+    beta = "thinking-binding-controls-2026-08-01"
+    for messages, card, bound in (
+        (history, NEWEST, True),
+        (HELLO, NEWEST, False),
+        (history, OLD, False),
+    ):
+        request = ChatRequest(model="auto", messages=messages)
+        wire = AnthropicFormat().encode(request, card, stream=True)
+        assert wire.headers.get("anthropic-beta") == (beta if bound else None)
+        binding = msgspec.json.decode(wire.body).get("thinking", {}).get("block_binding")
+        assert binding == ({"prefix_mismatch_behavior": "drop_block"} if bound else None)
 
 
 def test_a_forced_tool_goes_without_thinking() -> None:
@@ -258,12 +283,17 @@ def test_provider_options_come_last_and_only_those_of_this_provider() -> None:
         reasoning_effort="low",
         headstart=Extension(
             provider_options={
-                "anthropic": {"max_tokens": 7, "output_config": {"effort": "max", "x": [1]}},
+                "anthropic": {
+                    "max_tokens": 7,
+                    "output_config": {"x": [1]},
+                    "thinking": {"type": "between_tools"},
+                },
                 "other": {"never": True},
             }
         ),
     )
     body = sent(request, NEWEST)
     assert body["max_tokens"] == 7
-    assert body["output_config"] == {"effort": "max", "x": [1]}
+    assert body["output_config"] == {"effort": "low", "x": [1]}
+    assert body["thinking"] == {"type": "between_tools"}  # one of several shapes: replaced
     assert "never" not in body

@@ -299,8 +299,13 @@ def test_pings_show_that_the_reply_is_alive_and_nothing_follows_the_end() -> Non
     assert decoder.close() == []
 
 
+def test_an_array_may_come_whole_too() -> None:
+    body = array(chunk({"text": "a"}), chunk({"text": "b"}, finish="STOP"))
+    assert GeminiFormat().decode_body(body) == read(body)
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b"{}", b'{"candidates": 5}', b'{"a":' * 50_000]
+    "body", [b"", b"<html>", b"5", b"{}", b'{"candidates": 5}', b'{"a":' * 50_000]
 )
 def test_a_body_without_an_answer_is_a_bad_reply(body: bytes) -> None:
     assert isinstance(failure(GeminiFormat().decode_body(body)), BadReply)
