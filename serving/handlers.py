@@ -94,7 +94,13 @@ def explanation_object(explanation: Explanation) -> dict[str, Json]:
     """A decision, as `/v1/route` and `headstart route --json` show it."""
     return {
         "because": explanation.plan.because,
-        "assessment": explanation.assessment,
+        "assessment": {
+            "task": explanation.assessment.task,
+            "p_fast": explanation.assessment.p_fast,
+            "classifier": explanation.assessment.classifier,
+            "task_probabilities": explanation.assessment.task_probabilities,
+            "signals": explanation.assessment.signals,
+        },
         "plan": _plan_object(explanation.plan),
         "estimates": [
             {"target": item.target, "usd": item.usd, "note": item.note}

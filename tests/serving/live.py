@@ -39,7 +39,6 @@ async def live_edge(
         yield f"http://127.0.0.1:{sock.getsockname()[1]}"
     finally:
         server.stop()
-        server.stop()
         await serving
 
 
