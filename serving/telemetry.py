@@ -8,9 +8,11 @@ SDK's own variables apply as they stand (headers, timeouts, sampler, service nam
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from time import monotonic
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -30,7 +32,7 @@ from prometheus_client.process_collector import ProcessCollector
 _ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 _METRICS_ENDPOINT = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
-_FLUSH_MS = 3_000  # a collector that is down must not hold up our own end for longer
+_FLUSH_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,18 @@ class Telemetry:
         return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
 
     def shutdown(self) -> None:
-        """Send what is still to be sent, then stop the exporters' threads."""
-        if isinstance(self.tracer_provider, SdkTracerProvider):
-            self.tracer_provider.force_flush(_FLUSH_MS)
-            self.tracer_provider.shutdown()
-        if isinstance(self.meter_provider, SdkMeterProvider):
-            self.meter_provider.shutdown(_FLUSH_MS)
+        """Send what is still to be sent, for three seconds at most: a collector may be down."""
+        providers = (self.tracer_provider, self.meter_provider)
+        closing = [
+            threading.Thread(target=provider.shutdown, daemon=True)
+            for provider in providers
+            if isinstance(provider, SdkTracerProvider | SdkMeterProvider)
+        ]
+        for thread in closing:
+            thread.start()
+        end = monotonic() + _FLUSH_SECONDS
+        for thread in closing:
+            thread.join(max(0.0, end - monotonic()))
 
 
 def configure(
@@ -76,7 +84,9 @@ def configure(
         processors.append(BatchSpanProcessor(OTLPSpanExporter()))
     return Telemetry(
         tracer_provider=_tracer_provider(resource, processors),
-        meter_provider=SdkMeterProvider(metric_readers=readers, resource=resource),
+        meter_provider=SdkMeterProvider(
+            metric_readers=readers, resource=resource, shutdown_on_exit=False
+        ),
         registry=registry,
     )
 
@@ -85,7 +95,7 @@ def _tracer_provider(resource: Resource, processors: Sequence[SpanProcessor]) ->
     """Spans that nobody would see are not made at all."""
     if not processors:
         return NoOpTracerProvider()
-    provider = SdkTracerProvider(resource=resource)
+    provider = SdkTracerProvider(resource=resource, shutdown_on_exit=False)
     for processor in processors:
         provider.add_span_processor(processor)
     return provider
