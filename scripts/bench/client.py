@@ -38,7 +38,7 @@ class Answer:
     def header(self, name: str) -> str:
         """One header of the reply, "" where it is missing."""
         reply = _Reply()
-        httptools.HttpResponseParser(reply).feed_data(self.reads[0][1])
+        httptools.HttpResponseParser(reply).feed_data(b"".join(data for _, data in self.reads))
         return reply.headers.get(name, "")
 
     def text(self) -> str:

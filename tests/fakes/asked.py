@@ -28,6 +28,7 @@ class Asked:
 
     transcript: the answer so far, in the last assistant turn; `native` when that is the last turn
     of all, marked as this provider wants it. `instruction`: the user turn that follows it.
+    contradictory: vLLM is asked to continue a turn and to begin another at once.
     """
 
     model: str
@@ -35,6 +36,7 @@ class Asked:
     transcript: str = ""
     native: bool = False
     instruction: str = ""
+    contradictory: bool = False
     include_usage: bool = False
     logprobs: bool = False
     sampling: bool = False
@@ -80,6 +82,7 @@ def read(request: Received, dialect: Dialect) -> Asked:
         transcript=text if native else previous[1] if answered else "",
         native=native and _marked(body, dialect),
         instruction=text if answered and not native else "",
+        contradictory=native and dialect == "vllm" and _contradicts(body),
         include_usage=bool(stream_options.get("include_usage")),
         logprobs=bool(body.get("logprobs")),
         sampling=any(key in options for key in ("temperature", "top_p", "top_k")),
@@ -145,3 +148,7 @@ def _marked(body: Json, dialect: Dialect) -> bool:
             return bool(body.get("continue_final_message"))
         case _:
             return True
+
+
+def _contradicts(body: Json) -> bool:
+    return bool(body.get("continue_final_message") and body.get("add_generation_prompt", True))

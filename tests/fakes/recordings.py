@@ -1,6 +1,7 @@
 """Replies recorded from real providers: what `index.json` says of each, and its exact bytes.
 
-They lie beside the conformance tests; a checkout without that copy uses the shared folder next to it.
+They lie beside the conformance tests (a checkout without that copy uses the shared folder next to
+it); the local engine's own are in `recorded`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ _FOLDERS = (
     _ROOT / "tests" / "conformance" / "recordings",
     _ROOT.parent / "shared" / "fixtures",
 )
+_ENGINE = Path(__file__).parent / "recorded"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,7 @@ class Recording:
     status: int
     headers: dict[str, str] = field(hash=False)
     expected: Json = field(hash=False)
+    retry: Json = field(default=None, hash=False)
 
     @cached_property
     def body(self) -> bytes:
@@ -41,9 +44,12 @@ class Recording:
 @cache
 def recordings() -> dict[str, Recording]:
     """All recordings by id, in the order of the index."""
-    folder = next(folder for folder in _FOLDERS if (folder / "index.json").exists())
-    rows = json.loads((folder / "index.json").read_text())["recordings"]
-    return {row["id"]: _recording(folder, row) for row in rows}
+    hosted = next(folder for folder in _FOLDERS if (folder / "index.json").exists())
+    return {
+        row["id"]: _recording(folder, row)
+        for folder in (hosted, _ENGINE)
+        for row in json.loads((folder / "index.json").read_text())["recordings"]
+    }
 
 
 def recording(name: str) -> Recording:
@@ -72,4 +78,5 @@ def _recording(folder: Path, row: Json) -> Recording:
         status=row["status"],
         headers=row["headers"],
         expected=row["expected"],
+        retry=row.get("retry"),
     )

@@ -42,7 +42,6 @@ _FRAMES: dict[Dialect, Frames] = {
     "deepseek": DEEPSEEK,
     "vllm": VLLM,
 }
-_PROVIDERS: dict[Dialect, str] = {"vllm": "local"}  # whose error bodies, where the name differs
 _PREFILL_REFUSED = {
     "anthropic": "anthropic/constructed-error-400-prefill",
     "gemini": "gemini/constructed-error-400-model-turn",
@@ -132,6 +131,8 @@ class ScriptedProvider(WireServer):
 
     def _refusal(self, asked: Asked) -> str:
         """The recording that refuses this request, if it is one this model does not take."""
+        if asked.contradictory:
+            return "vllm/error-400-continue"
         if asked.native and not self._prefill:
             return _PREFILL_REFUSED[family(self.dialect)]
         if self.dialect == "anthropic" and asked.native and asked.transcript[-1:].isspace():
@@ -141,8 +142,7 @@ class ScriptedProvider(WireServer):
         return ""
 
     def _error(self, status: int) -> Reply:
-        provider = _PROVIDERS.get(self.dialect, self.dialect)
-        return error_reply(provider, family(self.dialect), status)
+        return error_reply(self.dialect, family(self.dialect), status)
 
     def _about(self, path: str) -> Reply:
         if path == "/health":
@@ -161,8 +161,7 @@ def _steps(dialect: Dialect, turn: Turn, asked: Asked) -> tuple[Step, ...]:
     broken: Break | None = None
     if turn.fault is not None:
         fault = replace(turn.fault, at=_byte_offset(turn.fault, reply, marks))
-        provider = _PROVIDERS.get(dialect, dialect)
-        reply, broken = apply(fault, reply, provider=provider, dialect=family(dialect))
+        reply, broken = apply(fault, reply, provider=dialect, dialect=family(dialect))
     return tuple(steps(reply, turn.delivery, broken))
 
 

@@ -219,6 +219,20 @@ async def test_a_new_question_is_not_a_continuation(dialect: Dialect) -> None:
         assert (await ask(fake, replace(HI, messages=turns))).text == ANSWER
 
 
+async def test_an_engine_is_not_asked_to_continue_and_to_begin_at_once() -> None:
+    body = {
+        "messages": [{"role": "assistant", "content": "Paris"}],
+        "continue_final_message": True,
+    }
+    async with ScriptedProvider("vllm", ANSWER) as fake, httpx.AsyncClient() as client:
+        url = f"{fake.base_url}/chat/completions"
+        refused = await client.post(url, json=body)
+        taken = await client.post(url, json={**body, "add_generation_prompt": False})
+    assert refused.status_code == 400
+    assert "Cannot set both" in refused.json()["error"]["message"]
+    assert taken.json()["choices"][0]["message"]["content"] == ANSWER.removeprefix("Paris")
+
+
 @pytest.mark.parametrize("dialect", ["anthropic", "gemini"])
 async def test_a_model_without_prefill_refuses_it(dialect: Dialect) -> None:
     async with ScriptedProvider(dialect, ANSWER, prefill=False) as fake:

@@ -22,31 +22,29 @@ from tests.fakes.frames.base import (
 )
 
 _TOOL = "deepseek/stream-tools"
-_BODY = "deepseek/json-text"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAiFrames(Frames):
-    """`POST …/chat/completions` as one host words it.
+    """`POST …/chat/completions` as one host words it, after recordings of it.
 
-    text: the recording whose frames are used, and `reasoning` where it thinks aloud first.
-    own_usage_chunk: usage comes in a chunk without choices, and only when asked for; else it
-    always comes with the finish.
+    text: a stream; `thinks`: one that thinks aloud first, in `reasoning_field`; `whole`: a body.
+    Usage comes with the finish, or in a chunk without choices where the stream has one; that one
+    is sent only when asked for.
     """
 
     text: str
-    reasoning: str
+    thinks: str
+    whole: str
     reasoning_field: str
-    own_usage_chunk: bool
 
     @override
     def stream(self, said: Said) -> Iterator[Frame]:
         """The role, the deltas, the finish, the usage, `[DONE]`."""
-        first, delta, finish = self._templates(said)
+        first, delta, finish, usage = self._templates(said)
         yield _frame(first)
         for piece in said.reasoning:
-            thought = self._delta({"content": None, self.reasoning_field: piece}, said)
-            yield _frame(filled(delta, thought))
+            yield _frame(filled(delta, self._delta({self.reasoning_field: piece}, said)))
         for token in said.text:
             event = filled(delta, self._delta({"content": token.text}, said))
             if said.logprobs:
@@ -54,19 +52,16 @@ class OpenAiFrames(Frames):
             yield _frame(event, len(token.text))
         for calls in _tool_deltas(said):
             yield _frame(filled(delta, {"choices.0.delta": {"tool_calls": calls}}))
-        usage = _usage(said.usage, detailed=not self.own_usage_chunk)
-        last = filled(finish, {"choices.0.finish_reason": said.finish})
-        if not self.own_usage_chunk:
-            last["usage"] = usage
-        yield _frame(last)
-        if self.own_usage_chunk and said.include_usage:
-            yield _frame({**first, "choices": [], "usage": usage})
+        yield _frame(finish)
+        if usage is not None and said.include_usage:
+            yield _frame(usage)
         yield Frame(b"data: [DONE]\n\n")
 
     @override
     def body(self, said: Said) -> bytes:
         """One choice with the whole message."""
-        message: dict[str, Json] = {"role": "assistant", "content": said.whole_text or None}
+        recorded = recorded_body(self.whole)
+        message = {**recorded["choices"][0]["message"], "content": said.whole_text or None}
         if said.reasoning:
             message[self.reasoning_field] = "".join(said.reasoning)
         if said.tool_calls:
@@ -85,36 +80,38 @@ class OpenAiFrames(Frames):
             "choices.0.message": message,
             "choices.0.logprobs": {"content": logprobs} if said.logprobs else None,
             "choices.0.finish_reason": said.finish,
-            "usage": _usage(said.usage, detailed=not self.own_usage_chunk),
+            "usage": _usage(recorded["usage"], said.usage),
         }
-        return json.dumps(filled(recorded_body(_BODY), values), ensure_ascii=False).encode()
+        return json.dumps(filled(recorded, values), ensure_ascii=False).encode()
 
-    def _templates(self, said: Said) -> tuple[Json, Json, Json]:
-        """The first chunk, one with a delta, and the one with the finish, for this model."""
-        source = self.reasoning if said.reasoning else self.text
-        events = [filled(event, {"model": said.model}) for event in recorded_events(source)]
-        if self.own_usage_chunk and not said.include_usage:
+    def _templates(self, said: Said) -> tuple[Json, Json, Json, Json | None]:
+        """The first chunk, one with a delta, the one with the finish, and the usage's own."""
+        recorded = recorded_events(self.thinks if said.reasoning else self.text)
+        events = [filled(event, {"model": said.model}) for event in recorded]
+        counted = next(event for event in reversed(events) if event.get("usage"))
+        counted["usage"] = _usage(counted["usage"], said.usage)
+        own_chunk = not counted["choices"]
+        if own_chunk and not said.include_usage:
             for event in events:
                 event.pop("usage", None)
         finish = next(e for e in events if e["choices"] and e["choices"][0]["finish_reason"])
-        if finish["choices"][0]["delta"].get("content"):
-            # vLLM's recorded finish carries a last token; every script sends its text before.
-            finish["choices"][0]["delta"]["content"] = ""
-        return events[0], events[1], finish
+        finish["choices"][0]["finish_reason"] = said.finish
+        if not said.logprobs:
+            for event in (events[1], finish):
+                event["choices"][0]["logprobs"] = None
+        return events[0], events[1], finish, counted if own_chunk else None
 
     def _delta(self, content: Json, said: Said) -> dict[str, Json]:
-        """A delta with the other of the two fields null, where the host writes it so."""
+        """A delta, with the other of the two fields null in a reply that also thinks."""
         absent = {"content": None, self.reasoning_field: None} if said.reasoning else {}
         return {"choices.0.delta": {**absent, **content}}
 
 
-OPENAI = OpenAiFrames(
-    "openai/chat-stream-text-gpt4o", "openai/chat-stream-text-gpt4o", "reasoning_content", True
-)
-DEEPSEEK = OpenAiFrames(
-    "deepseek/stream-text", "deepseek/stream-reasoner", "reasoning_content", False
-)
-VLLM = OpenAiFrames("local/vllm-chat-stream", "local/vllm-chat-stream", "reasoning", True)
+_GPT, _VLLM = "openai/chat-stream-text-gpt4o", "vllm/chat-stream-logprobs-usage"
+_FLASH, _THINKER = "deepseek/stream-text", "deepseek/stream-reasoner"
+OPENAI = OpenAiFrames(_GPT, _GPT, "deepseek/json-text", "reasoning_content")
+DEEPSEEK = OpenAiFrames(_FLASH, _THINKER, "deepseek/json-text", "reasoning_content")
+VLLM = OpenAiFrames(_VLLM, _VLLM, "vllm/chat-json", "reasoning")
 
 
 def _tool_deltas(said: Said) -> Iterator[list[Json]]:
@@ -134,15 +131,24 @@ def _logprobs(token: Token) -> list[Json]:
     ]
 
 
-def _usage(usage: Usage, *, detailed: bool) -> Json:
+def _usage(recorded: Json, usage: Usage) -> Json:
+    """The counts in the fields that the host has."""
     counts: dict[str, Json] = {
+        **recorded,
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
         "total_tokens": usage.input + usage.output,
-        "prompt_tokens_details": {"cached_tokens": usage.cache_read},
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "prompt_tokens_details": {
+            **(recorded.get("prompt_tokens_details") or {}),
+            "cached_tokens": usage.cache_read,
+        },
     }
-    if detailed:  # DeepSeek's own two
+    if usage.reasoning:
+        counts["completion_tokens_details"] = {
+            **(recorded.get("completion_tokens_details") or {}),
+            "reasoning_tokens": usage.reasoning,
+        }
+    if "prompt_cache_hit_tokens" in recorded:  # DeepSeek
         counts["prompt_cache_hit_tokens"] = usage.cache_read
         counts["prompt_cache_miss_tokens"] = usage.input - usage.cache_read
     return counts
