@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -18,6 +19,8 @@ from serving.settings import Settings
 
 DEFAULT_FILE: Final = Path("headstart.toml")
 _PREFIX: Final = "HEADSTART__"
+
+_QUOTED: Final = re.compile('"(.+?)"')
 
 Keys = tuple[str, ...]
 
@@ -41,9 +44,10 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         return Settings(**data)
     except SettingsError as error:
+        section = next(iter(_QUOTED.findall(str(error))), "…").upper()
         raise ConfigError(
-            f"{error}: a list or table in the environment is written as JSON, "
-            f"for example {_PREFIX}DEEP__ORDER='[\"deepseek/deepseek-v4-pro\"]'."
+            f"A list or table in {_PREFIX}{section}__… is not written as JSON; right is, for "
+            f"example, {_PREFIX}DEEP__ORDER='[\"deepseek/deepseek-v4-pro\"]'."
         ) from None
     except ValidationError as error:
         raise ConfigError(_sentence(error.errors()[0], text, name)) from None
@@ -101,6 +105,8 @@ def _sentence(error: ErrorDetails, text: str, name: str) -> str:
         near = _near(key, _fields_at(tables))
         hint = f": did you mean `{near}`?" if near else "."
         return f"Unknown key `{key}`{where}, {place}{hint}"
+    if error["type"] == "model_type":
+        return f"Wrong value of `{key}`{where}, {place}: it is a table, [{'.'.join(keys)}]"
     # The value itself is not repeated: it may be a secret.
     reason = error["msg"].removeprefix("Value error, ")
     return f"Wrong value of `{key}`{where}, {place}: {reason}"

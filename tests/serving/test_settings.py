@@ -1,0 +1,151 @@
+"""Settings from file and environment; what is wrong is named with its place."""
+
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from models.errors import ConfigError
+from serving.settings_file import line_of, load_settings
+
+FILE = """\
+# A comment with a = sign
+[server]
+port = 9000
+
+[deep]
+order = [
+    "deepseek/deepseek-v4-pro",
+    "a/b = c",
+]
+tasks.code = ["anthropic/claude-sonnet-5-5"]
+
+[models."my/model.1"]
+window = 8192
+
+[providers.myhost]
+base_url = "http://127.0.0.1:1/v1"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write(text: str) -> Path:
+    path = Path("headstart.toml")
+    path.write_text(text)
+    return path
+
+
+def complaint(text: str = "") -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(write(text))
+    return caught.value.message
+
+
+def test_defaults_need_no_file() -> None:
+    assert load_settings().server.port == 8000
+
+
+def test_the_file_in_the_folder_is_found() -> None:
+    write(FILE)
+    settings = load_settings()
+
+    assert settings.server.port == 9000
+    assert settings.models["my/model.1"].window == 8192
+    assert settings.deep.tasks == {"code": ["anthropic/claude-sonnet-5-5"]}
+
+
+def test_the_environment_wins_and_keeps_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADSTART__SERVER__PORT", "9001")
+    monkeypatch.setenv("HEADSTART__DEEP__ORDER", '["x/y"]')
+    monkeypatch.setenv("HEADSTART__PROVIDERS__MYHOST__API_KEY_ENV", "MY_KEY")
+    settings = load_settings(write(FILE))
+
+    assert settings.server.port == 9001
+    assert settings.deep.order == ["x/y"]
+    assert settings.deep.tasks == {"code": ["anthropic/claude-sonnet-5-5"]}
+    assert settings.providers["myhost"].api_key_env == "MY_KEY"
+    assert settings.providers["myhost"].base_url == "http://127.0.0.1:1/v1"
+
+
+def test_what_is_wrong_in_the_file_is_named_with_its_line() -> None:
+    assert [
+        complaint("[classifier]\n\ntresholds = 0.5"),
+        complaint("[clasifier]\nthreshold = 0.5"),
+        complaint('[providers.x]\nbase_ulr = "http://x"'),
+        complaint('[models."a/b"]\nwidth = 1'),
+        complaint('[server]\nport = "many"'),
+        complaint("[server]\nport = 70000"),
+        complaint('[relay]\nmerge = "glue"'),
+        complaint("[classifier]\nthreshold = 2"),
+        complaint('[deep]\norder = ["claude"]'),
+        complaint('[deep.tasks]\npoetry = ["a/b"]'),
+        complaint("server = 5"),
+        complaint("[server\nport = 1"),
+    ] == snapshot(
+        [
+            "Unknown key `tresholds` in [classifier], line 3 of headstart.toml: did you mean `threshold`?",
+            "Unknown key `clasifier`, line 1 of headstart.toml: did you mean `classifier`?",
+            "Unknown key `base_ulr` in [providers.x], line 2 of headstart.toml: did you mean `base_url`?",
+            "Unknown key `width` in [models.a/b], line 2 of headstart.toml.",
+            "Wrong value of `port` in [server], line 2 of headstart.toml: Input should be a valid integer, unable to parse string as an integer",
+            "Wrong value of `port` in [server], line 2 of headstart.toml: Input should be less than or equal to 65535",
+            "Wrong value of `merge` in [relay], line 2 of headstart.toml: Input should be 'continue', 'thinking', 'revise' or 'hold'",
+            "Wrong value of `threshold` in [classifier], line 2 of headstart.toml: Input should be less than or equal to 1",
+            "Wrong value of `order` in [deep], line 2 of headstart.toml: `claude` must be written as provider/model",
+            "Wrong value of `tasks` in [deep], line 1 of headstart.toml: `poetry` is not a task; the tasks are chat, knowledge, code, math_reasoning, extraction, classification, summarise_rewrite, creative, translation, multimodal",
+            "Wrong value of `server`, line 1 of headstart.toml: it is a table, [server]",
+            "headstart.toml is not valid TOML: Expected ']' at the end of a table declaration (at line 1, column 8).",
+        ]
+    )
+
+
+def test_what_is_wrong_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as context:
+        context.setenv("HEADSTART__SERVER__PORT", "many")
+        assert complaint("[server]\nport = 1") == snapshot(
+            "Wrong value of `port` in [server], environment variable HEADSTART__SERVER__PORT: Input should be a valid integer, unable to parse string as an integer"
+        )
+    with monkeypatch.context() as context:
+        context.setenv("HEADSTART__SERVER__PROT", "1")
+        assert complaint() == snapshot(
+            "Unknown key `prot` in [server], environment variable HEADSTART__SERVER__PROT: did you mean `port`?"
+        )
+    with monkeypatch.context() as context:
+        context.setenv("HEADSTART__SERVR__PORT", "1")
+        assert complaint() == snapshot(
+            "Unknown environment variable HEADSTART__SERVR__PORT: did you mean HEADSTART__SERVER__…?"
+        )
+    with monkeypatch.context() as context:
+        context.setenv("HEADSTART__DEEP__ORDER", "a/b")
+        assert complaint() == snapshot(
+            "A list or table in HEADSTART__DEEP__… is not written as JSON; right is, for example, HEADSTART__DEEP__ORDER='[\"deepseek/deepseek-v4-pro\"]'."
+        )
+
+
+def test_a_wrong_secret_is_not_repeated() -> None:
+    assert "sk-secret" not in complaint('[server]\nclient_keys = ["sk-secret"]')
+
+
+def test_a_file_that_is_not_there_is_said_so() -> None:
+    with pytest.raises(ConfigError, match=r"Cannot read other\.toml: No such file"):
+        load_settings(Path("other.toml"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        (("server", "port"), 3),
+        (("server", "host"), 2),
+        (("deep", "order"), 6),
+        (("deep", "order", "1"), 6),
+        (("deep", "tasks", "code"), 10),
+        (("models", "my/model.1", "window"), 13),
+        (("relay",), None),
+    ],
+)
+def test_lines(keys: tuple[str, ...], line: int | None) -> None:
+    assert line_of(FILE, keys) == line
