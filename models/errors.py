@@ -15,7 +15,8 @@
     │   ├── QuotaExhausted      402, hard quota: go elsewhere
     │   ├── Overloaded          503/529/498: go elsewhere at once
     │   ├── ProviderServerError 5xx
-    │   ├── ProviderTimeout     a deadline of ours passed (connect, first sentence, stall)
+    │   ├── ProviderTimeout     a deadline of ours passed (connect, first sentence)
+    │   │   └── ProviderStalled     it had begun to answer, then nothing came
     │   ├── ConnectionFailed    refused, reset, TLS, DNS
     │   ├── StreamBroken        the reply ended without its terminator
     │   ├── BadReply            not what that wire format looks like
@@ -185,6 +186,12 @@ class ProviderTimeout(ProviderError):
     status = 504
     code = "provider_timeout"
     retryable = True
+
+
+class ProviderStalled(ProviderTimeout):
+    """The provider had begun to answer, and then nothing came for too long."""
+
+    code = "provider_stalled"
 
 
 class ConnectionFailed(ProviderError):

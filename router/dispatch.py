@@ -238,7 +238,8 @@ class _Run:
                 prefills=prefills,
                 instruction=self._instruction,
             )
-            stream = self._fleet.provider(target).stream(request, target.card)
+            provider = self._fleet.provider(target)
+            stream = provider.stream(request, target.card, streaming=opening.streaming)
             async with aclosing(stream):
                 async for events in stream:
                     inbox.put(_Read(opening.leg, events))

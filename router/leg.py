@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.errors import ProviderStalled, ProviderTimeout
 from models.stream import (
     ReasoningDelta,
     RefusalDelta,
@@ -14,7 +15,7 @@ from models.stream import (
 from router.baton import Splice
 from router.deadline import Deadlines
 from router.outcome import LegRecord
-from router.plan import Role, Target
+from router.roster import Runner
 from router.transcript import OpenLeg, Step
 
 
@@ -64,16 +65,25 @@ class Leg:
             return started, "".join(arguments) or "{}"
         return None
 
-    def due(self, limits: Deadlines) -> tuple[float, str]:
-        """When this leg is too late, and what for."""
+    def due(self, limits: Deadlines) -> float:
+        """When this leg is too late."""
         if not self.spoke and self.record.role == "draft":
-            return self._opened + limits.fast_first_token, "no first token in time"
+            return self._opened + limits.fast_first_token
         if not self.spoke:
-            return self._opened + limits.deep_first_sentence, "no first sentence in time"
+            return self._opened + limits.deep_first_sentence
         # Pings keep a leg alive, but not for longer than a first sentence may take.
         quiet = self.last_bytes + limits.stall
         empty = self._last_content + limits.deep_first_sentence
-        return min(quiet, empty), "stalled in mid-answer"
+        return min(quiet, empty)
+
+    def overdue(self) -> ProviderTimeout:
+        """The error of a leg that is too late."""
+        target = self.record.target
+        if self.spoke:
+            return ProviderStalled(f"{target.name} stalled in mid-answer", provider=target.provider)
+        what = "token" if self.record.role == "draft" else "sentence"
+        message = f"{target.name} had no first {what} in time"
+        return ProviderTimeout(message, provider=target.provider)
 
 
 class Legs:
@@ -90,23 +100,23 @@ class Legs:
         """The leg of that number."""
         return self._legs[leg]
 
-    def open(
-        self, step: Step, role: Role, target: Target, transcript: str, because: str, now: float
-    ) -> int:
+    def open(self, step: Step, runner: Runner, transcript: str, because: str, now: float) -> int:
         """Start a leg that goes on from `transcript`; its number."""
+        target = runner.target
         exact = target.card.abilities.prefill != "none"
         cut = len(self.records) == 1 and self.records[0].finish == "stopped"  # at a sentence end
         splice = Splice(transcript, exact=exact, after_sentence=cut) if transcript else None
         record = LegRecord(
-            role=role,
+            role=runner.role,
             target=target,
             opened_because=because,
             started=now - self._begun,
+            streaming=runner.streaming,
             transcript_chars=len(transcript),
         )
         self._legs.append(Leg(record, now, splice))
         self.records.append(record)
-        step.open.append(OpenLeg(len(self._legs) - 1, target, transcript))
+        step.open.append(OpenLeg(len(self._legs) - 1, target, transcript, runner.streaming))
         return len(self._legs) - 1
 
     def stop(self, step: Step, leg: int | None, now: float) -> None:
@@ -124,6 +134,6 @@ class Legs:
         """Those of the given legs that have not ended."""
         return [leg for leg in legs if leg is not None and not self._legs[leg].ended]
 
-    def due(self, leg: int) -> tuple[float, str]:
-        """When that leg is too late, and what for."""
+    def due(self, leg: int) -> float:
+        """When that leg is too late."""
         return self._legs[leg].due(self._limits)

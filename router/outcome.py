@@ -25,6 +25,7 @@ class LegRecord:
     finish: str = ""  # the leg's finish reason; "stopped" when we ended it; "failed"
     error: HeadstartError | None = None
     reply_model: str = ""  # what the provider said it was
+    streaming: bool = True  # False: the same model once more, in one piece, after a stall
     transcript_chars: int = 0  # length of the answer it was asked to go on from
     received_chars: int = 0  # of text, reasoning and tool arguments: what an estimate is made from
     usage_reported: bool = False

@@ -41,8 +41,8 @@ from router.deadline import Deadlines
 from router.gate import Confidence, Gate
 from router.leg import Leg, Legs
 from router.outcome import LegRecord
-from router.plan import Plan, Role, Target
-from router.roster import Roster, cause
+from router.plan import Plan, Target
+from router.roster import Roster, Runner, cause
 from router.transcript import Step, Transcript
 
 
@@ -100,7 +100,7 @@ class Relay:
         latest = self._begun + self._deadlines.request
         if self.phase is Phase.DONE:
             return latest
-        return min([latest, *(self._legs.due(leg)[0] for leg in self._running())])
+        return min([latest, *(self._legs.due(leg) for leg in self._running())])
 
     # -- inputs ---------------------------------------------------------------------------------
 
@@ -108,7 +108,7 @@ class Relay:
         """The request came in."""
         step = Step()
         if self._draft is not None:
-            self._open(step, "draft", self._draft, "plan", now)
+            self._open(step, Runner("draft", self._draft), "plan", now)
             if self.plan is not None:
                 self._begin_plan(step, self.plan, now)
         elif self.plan is not None:
@@ -167,12 +167,9 @@ class Relay:
             self._end_of_time(step, now)
             return step
         for leg in self._running():
-            due, reason = self._legs.due(leg)
-            if now >= due and not self._over():
-                target = self._legs[leg].record.target
-                error = ProviderTimeout(f"{target.name}: {reason}", provider=target.provider)
+            if now >= self._legs.due(leg) and not self._over():
                 step.stop.append(leg)
-                self._failed(step, leg, error, now)
+                self._failed(step, leg, self._legs[leg].overdue(), now)
         return step
 
     # -- events of a leg ------------------------------------------------------------------------
@@ -387,9 +384,9 @@ class Relay:
         assert self._roster is not None
         transcript = "" if self.shown.provisional else self.shown.text
         # Once a tool call is out the client acts on it: nobody may add to this answer.
-        chosen = None if self.shown.calls else self._roster.next(self.records, transcript)
-        if chosen is not None:
-            self._open(step, *chosen, because, now)
+        runner = None if self.shown.calls else self._roster.next(self.records, transcript)
+        if runner is not None:
+            self._open(step, runner, because, now)
         elif self._beside is not None:
             self._adopt_draft(step, now)
         else:
@@ -398,11 +395,11 @@ class Relay:
             if rescue is None or self.shown.calls:
                 self._give_up(step, now)
             else:
-                self._open(step, "rescue", rescue, because, now)
+                self._open(step, rescue, because, now)
 
-    def _open(self, step: Step, role: Role, target: Target, because: str, now: float) -> None:
+    def _open(self, step: Step, runner: Runner, because: str, now: float) -> None:
         transcript = "" if self.shown.provisional else self.shown.text
-        self._current = self._legs.open(step, role, target, transcript, because, now)
+        self._current = self._legs.open(step, runner, transcript, because, now)
 
     def _give_up(self, step: Step, now: float) -> None:
         """Nobody is left. What was shown stays, cut short; nothing shown is an error."""

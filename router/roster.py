@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from models.errors import HeadstartError, ProviderTimeout
+from models.errors import HeadstartError, ProviderStalled, ProviderTimeout
 from router.outcome import LegRecord
 from router.plan import Plan, Role, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Who takes the baton, as what, and whether in one piece instead of a stream."""
+
+    role: Role
+    target: Target
+    streaming: bool = True
 
 
 class Roster:
@@ -19,25 +29,35 @@ class Roster:
         self._rescue = plan.rescue
         self._exact_only = exact_only
 
-    def next(self, records: Sequence[LegRecord], transcript: str) -> tuple[Role, Target] | None:
-        """Who goes on from this transcript, and as what; None when nobody is left."""
+    def next(self, records: Sequence[LegRecord], transcript: str) -> Runner | None:
+        """Who goes on from this transcript; None when only the local engine is left.
+
+        A hosted model that stalled is asked once more, not streaming: some hosts lose streams
+        that they would have answered in one piece.
+        """
         plan = self._plan
         if plan.route == "fast" and plan.draft is not None and not records:
-            return "draft", plan.draft
+            return Runner("draft", plan.draft)
+        if (
+            records
+            and _lost_its_stream(records[-1])
+            and self._can_join(records[-1].target, transcript)
+        ):
+            return Runner("failover", records[-1].target, streaming=False)
         deep_before = any(record.role != "draft" for record in records)
         while self._waiting:
             target = self._waiting.pop(0)
             if self._can_join(target, transcript):
                 first = plan.route == "deep" and not deep_before
-                return ("upgrade" if first else "failover"), target
+                return Runner("upgrade" if first else "failover", target)
         return None
 
-    def rescue(self, records: Sequence[LegRecord], transcript: str) -> Target | None:
+    def rescue(self, records: Sequence[LegRecord], transcript: str) -> Runner | None:
         """The local engine as the last resort, once."""
         target, self._rescue = self._rescue, None
         if target is None or not self._can_join(target, transcript) or _broken(target, records):
             return None
-        return target
+        return Runner("rescue", target)
 
     def close(self) -> None:
         """Nobody is asked any more."""
@@ -46,6 +66,11 @@ class Roster:
     def _can_join(self, target: Target, transcript: str) -> bool:
         prefills = target.card.abilities.prefill != "none"
         return prefills or not (self._exact_only and transcript)
+
+
+def _lost_its_stream(record: LegRecord) -> bool:
+    stalled = record.streaming and isinstance(record.error, ProviderStalled)
+    return stalled and not record.target.local
 
 
 def _broken(target: Target, records: Sequence[LegRecord]) -> bool:

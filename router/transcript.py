@@ -24,6 +24,7 @@ class OpenLeg:
     leg: int
     target: Target
     transcript: str
+    streaming: bool = True
 
 
 @dataclass(slots=True)

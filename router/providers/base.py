@@ -21,10 +21,11 @@ class Provider(Protocol):
         ...
 
     def stream(
-        self, request: ChatRequest, card: ModelCard
+        self, request: ChatRequest, card: ModelCard, *, streaming: bool = True
     ) -> AsyncGenerator[Sequence[StreamEvent], None]:
         """Ask, and yield the events of each network read as one batch.
 
+        `streaming=False` asks for the reply in one piece; the events are the same.
         The request goes out at the first iteration. Never raises a `ProviderError`: the last
         event of the last batch is exactly one of `Finished` or `Failed`. Closing the generator
         closes the upstream connection at once, which makes the provider stop generating.

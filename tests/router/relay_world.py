@@ -53,6 +53,8 @@ class Script:
 
     def pieces(self, opening: OpenLeg) -> Iterator[StreamEvent]:
         """The reply to this opening; ends early where the fault says so."""
+        if self.fault == "stall" and not opening.streaming:
+            return
         if self.fault == "refuse":
             yield Failed(Overloaded("busy", provider=opening.target.provider))
             return

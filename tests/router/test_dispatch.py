@@ -45,12 +45,12 @@ class ScriptedReads:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def stream(
-        self, request: ChatRequest, card: ModelCard
+        self, request: ChatRequest, card: ModelCard, *, streaming: bool = True
     ) -> AsyncGenerator[Sequence[StreamEvent], None]:
         self.asked.append(request)
         self.begun.set()
         try:
-            for read in self.reads:
+            for read in self.reads if streaming else [None]:
                 if read is None:
                     await asyncio.Event().wait()
                 else:
@@ -139,10 +139,10 @@ async def test_a_stalled_leg_is_cancelled_when_its_time_is_up() -> None:
         slow,
         ScriptedReads("b", [*_texts("two."), _END]),
         plan=_plan(_A, _B),
-        limits=Deadlines(stall=0.02),
+        limits=Deadlines(stall=0.02, deep_first_sentence=0.1),
     )
     assert _said(await _all(kitchen.run())) == "One two."
-    assert slow.closed == 1
+    assert slow.closed == 2  # the stream, and the second try in one piece
 
 
 async def test_closing_the_answer_closes_every_leg() -> None:
@@ -169,7 +169,7 @@ async def test_closing_before_anything_came_closes_too() -> None:
 async def test_a_bug_in_an_adapter_costs_its_leg_only(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(ScriptedReads):
         async def stream(  # pyright: ignore[reportImplicitOverride]
-            self, request: ChatRequest, card: ModelCard
+            self, request: ChatRequest, card: ModelCard, *, streaming: bool = True
         ) -> AsyncGenerator[Sequence[StreamEvent], None]:
             yield [TextDelta("One ")]
             raise KeyError("choices")
@@ -200,7 +200,7 @@ async def test_a_slow_client_makes_the_upstream_wait() -> None:
 
     class Counting(ScriptedReads):
         async def stream(  # pyright: ignore[reportImplicitOverride]
-            self, request: ChatRequest, card: ModelCard
+            self, request: ChatRequest, card: ModelCard, *, streaming: bool = True
         ) -> AsyncGenerator[Sequence[StreamEvent], None]:
             nonlocal seen
             for read in [*reads, _END]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from models.errors import DeadlineExceeded, Overloaded, ProviderTimeout
+from models.errors import DeadlineExceeded, Overloaded, ProviderStalled, ProviderTimeout
 from models.stream import (
     Finished,
     Replaced,
@@ -106,13 +106,20 @@ def test_a_broken_deep_leg_hands_over_in_mid_word() -> None:
     assert made.relay.records[2].opened_because == "provider_stream_broken"
 
 
-def test_a_stalled_deep_leg_hands_over_after_three_seconds() -> None:
+def test_a_stalled_leg_is_asked_once_more_in_one_piece_and_then_the_next() -> None:
     scripts = {"a": Script(fault="stall", after=30), "b": Script()}
     made = world(scripts, plan=plan(draft=None), draft=None)
     made.run()
     assert made.text == ANSWER
-    assert isinstance(made.relay.records[0].error, ProviderTimeout)
-    assert made.clock == pytest.approx(3.0)
+    first, again, _ = made.relay.records
+    assert isinstance(first.error, ProviderStalled)
+    assert again.started == pytest.approx(3.0)
+    assert isinstance(again.error, ProviderTimeout)
+    assert [(r.target.provider, r.streaming) for r in made.relay.records] == [
+        ("a", True),
+        ("a", False),
+        ("b", True),
+    ]
 
 
 def test_the_local_engine_rescues_when_every_host_fails() -> None:

@@ -61,23 +61,18 @@ class AnthropicDecoder:
     def __init__(self) -> None:
         """Expect `message_start`."""
         self._sse = SseReader()
-        self._comments = 0
         self._reply = _Reply()
         self._over = False
 
     def feed(self, data: bytes) -> list[StreamEvent]:
-        """Events that these bytes complete."""
-        if self._over:
+        """Events that these bytes complete, or that they came: a tool at Anthropic runs unseen."""
+        if self._over or not data:
             return []
         try:
             arrived = self._sse.feed(data)
         except BadReply as error:
             return self._end(Failed(error))
-        events = self._read(arrived)
-        if self._sse.comments > self._comments:
-            self._comments = self._sse.comments
-            return events or [Alive()]
-        return events
+        return self._read(arrived) or [Alive()]
 
     def close(self) -> list[StreamEvent]:
         """The connection ended: fine after `message_stop` only, its blank line may be missing."""

@@ -20,11 +20,6 @@ class ChunkReader:
         self._sse = SseReader()
         self._array: ArrayReader | None = None
 
-    @property
-    def comments(self) -> int:
-        """Keep-alive comments seen so far."""
-        return self._sse.comments
-
     def feed(self, data: bytes) -> list[bytes]:
         """The objects that these bytes complete. Raises `BadReply` when one is too large."""
         if self._head.isspace() or not self._head:

@@ -67,13 +67,12 @@ class GeminiDecoder:
     def __init__(self) -> None:
         """Expect the first chunk."""
         self._chunks = ChunkReader()
-        self._comments = 0
         self._reply = _Reply()
         self._over = False
 
     def feed(self, data: bytes) -> list[StreamEvent]:
-        """Events that these bytes complete."""
-        if self._over:
+        """Events that these bytes complete, or that they came: code at Google runs unseen."""
+        if self._over or not data:
             return []
         events: list[StreamEvent] = []
         self._reply.out = events
@@ -83,10 +82,7 @@ class GeminiDecoder:
         except ProviderError as error:
             self._over = True
             events.append(Failed(error))
-        if self._chunks.comments > self._comments:
-            self._comments = self._chunks.comments
-            return events or [Alive()]
-        return events
+        return events or [Alive()]
 
     def close(self) -> list[StreamEvent]:
         """The connection ended: well if a `finishReason` was seen."""

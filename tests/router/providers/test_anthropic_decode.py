@@ -67,7 +67,7 @@ def read(data: bytes, *, step: int = 1 << 30) -> list[StreamEvent]:
     events: list[StreamEvent] = []
     for start in range(0, len(data), step):
         events += decoder.feed(data[start : start + step])
-    return events + decoder.close()
+    return [event for event in events + decoder.close() if not isinstance(event, Alive)]
 
 
 def failure(events: list[StreamEvent]) -> HeadstartError:
@@ -252,10 +252,13 @@ def test_a_local_engine_sends_nulls_and_no_signature() -> None:
     ]
 
 
-def test_pings_and_comments_show_that_the_reply_is_alive() -> None:
+def test_whatever_comes_shows_that_the_reply_is_alive() -> None:
     decoder = AnthropicFormat().decoder()
     assert decoder.feed(b": waiting\n\n") == [Alive()]
     assert decoder.feed(sse({"type": "ping"})) == [Alive()]
+    assert decoder.feed(sse(block(0, type="server_tool_use", id="s", name="search"))) == [Alive()]
+    assert decoder.feed(b"event: content_bl") == [Alive()]
+    assert decoder.feed(b"") == []
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 20])

@@ -63,7 +63,7 @@ def read(data: bytes, *, step: int = 1 << 30) -> list[StreamEvent]:
     events: list[StreamEvent] = []
     for start in range(0, len(data), step):
         events += decoder.feed(data[start : start + step])
-    return events + decoder.close()
+    return [event for event in events + decoder.close() if not isinstance(event, Alive)]
 
 
 def whole(reply: Json) -> list[StreamEvent]:
@@ -290,10 +290,11 @@ def test_a_stream_without_a_finish_reason_is_broken(framed: Framing) -> None:
     assert isinstance(failure(read(b"")), StreamBroken)
 
 
-def test_pings_show_that_the_reply_is_alive_and_nothing_follows_the_end() -> None:
+def test_whatever_comes_shows_that_the_reply_is_alive_but_nothing_follows_the_end() -> None:
     decoder = GeminiFormat().decoder()
-    assert decoder.feed(b"\r\n") == []
+    assert decoder.feed(b"\r\n") == [Alive()]
     assert decoder.feed(b": waiting\n\n") == [Alive()]
+    assert decoder.feed(b"") == []
     decoder.feed(sse({"error": {"code": 500}}))
     assert decoder.feed(sse(chunk(finish="STOP"))) == []
     assert decoder.close() == []
