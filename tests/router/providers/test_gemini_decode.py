@@ -229,11 +229,7 @@ def test_finish_reasons(raw: str, reason: str) -> None:
 
 @pytest.mark.parametrize(
     ("raw", "retryable"),
-    [
-        ("MALFORMED_FUNCTION_CALL", True),
-        ("OTHER", True),
-        ("UNEXPECTED_TOOL_CALL", False),
-    ],
+    [("MALFORMED_FUNCTION_CALL", True), ("OTHER", True), ("UNEXPECTED_TOOL_CALL", False)],
 )
 def test_a_slip_of_the_model_is_a_bad_reply(raw: str, retryable: bool) -> None:
     error = failure(read(sse(chunk({"text": "a"}), chunk(finish=raw))))
