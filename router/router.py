@@ -10,6 +10,7 @@ ledger    what it cost
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import time
@@ -169,7 +170,7 @@ class Router:
     async def aclose(self) -> None:
         """Close connections and write what is still to be stored."""
         await self._fleet.aclose()
-        self._store.close()
+        await asyncio.to_thread(self._store.close)
 
     # -- one request ----------------------------------------------------------------------------
 
