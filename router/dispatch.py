@@ -244,6 +244,8 @@ class _Run:
                 async for events in stream:
                     inbox.put(_Read(opening.leg, events))
                     await inbox.room()
+        except HeadstartError as error:  # this model's wire format cannot carry the request
+            inbox.put(_Read(opening.leg, (Failed(error),)))
         except Exception as error:  # a bug in an adapter costs its leg, not the request
             _log.exception("leg %s broke", target.name)
             failure = HeadstartError(f"{target.name}: {type(error).__name__} in its adapter")
