@@ -70,25 +70,25 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Note the read; the last HTTP chunk completes the answer."""
         self._answer.reads.append((time.monotonic() - self._answer.sent, data))
-        if data.endswith(_LAST_CHUNK) and self._done is not None and not self._done.done():
+        if self._done is None or self._done.done():
+            return
+        if not self._answer.reads[0][1].startswith(b"HTTP/1.1 200"):
+            self._done.set_exception(RuntimeError(data.decode("utf-8", "replace")))
+        elif data.endswith(_LAST_CHUNK):
             self._done.set_result(self._answer)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         """Whoever waits for an answer does not get it any more."""
         if self._done is not None and not self._done.done():
-            head = self._answer.reads[0][1][:300] if self._answer.reads else b""
-            self._done.set_exception(ConnectionError(f"{exc or 'closed'} after {head!r}"))
+            self._done.set_exception(ConnectionError(f"the answer broke off: {exc or 'closed'}"))
 
     async def ask(self, request: bytes) -> Answer:
-        """Send the request and read its reply to the end."""
+        """Send the request and read its reply to the end; raise for anything but a whole 200."""
         self._done = asyncio.get_running_loop().create_future()
         self._answer = Answer(sent=time.monotonic())
         self._transport.write(request)
-        answer = await self._done
-        if not answer.reads[0][1].startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(answer.reads[0][1].decode("utf-8", "replace"))
-        return answer
+        return await self._done
 
     def close(self) -> None:
         """Close the connection."""

@@ -95,10 +95,12 @@ def _sample(direct: Answer, shown: Answer) -> Sample:
     first_shown = next((seconds for seconds, _ in shown.deltas()), None)
     if not deltas or first_shown is None:
         raise RuntimeError(f"an answer without text: {direct.reads!r} {shown.reads!r}")
-    return Sample(deltas[0][0], _gate_opens(direct), first_shown, shown.header("x-headstart-route"))
+    return Sample(
+        deltas[0][0], first_sentence(direct), first_shown, shown.header("x-headstart-route")
+    )
 
 
-def _gate_opens(direct: Answer) -> float:
+def first_sentence(direct: Answer) -> float:
     """When the engine's text held its first complete sentence; its end, if it never did."""
     gate = Gate()
     for seconds, text in direct.deltas():

@@ -145,14 +145,14 @@ async def _measure(options: Options, targets: Sequence[Target]) -> list[Result]:
         task = progress.add_task("rounds", total=(options.rounds + 1) * len(targets))
         for number in range(options.rounds + 1):
             for target in targets:
-                rate = await _round(options, target)
+                rate = await ask_round(options, target)
                 if number:
                     rates[target.name].append(rate)
                 progress.advance(task)
     return [_result(name, found) for name, found in rates.items()]
 
 
-async def _round(options: Options, target: Target) -> tuple[float, float]:
+async def ask_round(options: Options, target: Target) -> tuple[float, float]:
     """Tokens a second and tokens a second of the target's processor time."""
     request = chat_request(target.url, target.model, "Tell me a story.", max_tokens=options.tokens)
     clients = [await connect(target.url) for _ in range(options.open)]
