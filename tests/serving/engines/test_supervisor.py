@@ -259,12 +259,13 @@ async def test_engines_that_share_a_turn_start_one_after_the_other(
     gate = tmp_path / "gate"
     first = make("--gate", str(gate), folder=tmp_path / "a", turn=turn)
     second = make(folder=tmp_path / "b", turn=turn)
-    both = asyncio.gather(first.ensure_ready(SOON), second.ensure_ready(SOON))
+    waiting = asyncio.ensure_future(first.ensure_ready(SOON))
+    await until(first, EngineState.STARTING)
     with pytest.raises(EngineError, match="not ready"):
         await second.ensure_ready(0.5)
     assert starts(tmp_path / "b") == []
     gate.touch()
-    await both
+    await asyncio.gather(waiting, second.ensure_ready(SOON))
     assert len(starts(tmp_path / "b")) == 1
     assert first.ready
     assert second.ready
