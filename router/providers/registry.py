@@ -85,6 +85,7 @@ _BUILT_IN = (
         api_key_env="GROQ_API_KEY",
         quirks=Quirks(
             refused=frozenset({"top_k", "logprobs", "top_logprobs", "logit_bias"}),
+            for_thinkers={"reasoning_format": "parsed"},  # Qwen's default is <think> in the text
             reasoning_text="never",
             tool_extras=False,
         ),

@@ -27,6 +27,8 @@ def encode_request(
     body |= _output(request, card.abilities, card.known)
     body |= _tools(request, card.abilities, quirks)
     body |= _effort(request, card, quirks)
+    if card.abilities.reasoning:
+        body |= quirks.for_thinkers
     continued = _continue_answer(body, messages, request.prefill, card.abilities, quirks)
     for field in quirks.refused:
         body.pop(field, None)

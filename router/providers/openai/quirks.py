@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
+
+from models.chat import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +20,7 @@ class Quirks:
     reasoning_opaque: the message field of this host's own reasoning objects, handed back unchanged.
     effort: where the reasoning effort goes: the common field, OpenRouter's `reasoning` object, or
         beside DeepSeek's `thinking` switch.
+    for_thinkers: body fields for models that think.
     forced_tool: `any` for hosts that know only that word; a named tool is then the only one sent.
     prefix_path: another path for requests that continue a given answer (DeepSeek's beta).
     key_header: the header of the key; `authorization` carries it as a bearer token.
@@ -29,6 +33,7 @@ class Quirks:
     reasoning_opaque: Literal["", "reasoning_details", "thinking_blocks"] = ""
     tool_extras: bool = True  # vendor fields of a tool call may be handed back
     effort: Literal["reasoning_effort", "reasoning", "thinking"] = "reasoning_effort"
+    for_thinkers: Mapping[str, Json] = field(default_factory=dict[str, Json])
     forced_tool: Literal["openai", "any"] = "openai"
     short_tool_ids: bool = False  # exactly nine letters or digits (Mistral)
     document: Literal["file", "document_url"] = "file"
