@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -52,7 +51,7 @@ def _refused(host: str, port: int, error: OSError) -> str:
 class Server(uvicorn.Server):
     """uvicorn that says when it listens and leaves signals to its caller."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, on_listening: Callable[[], None]) -> None:
         """Fast parts, no access log, a short goodbye."""
         config = uvicorn.Config(
             app,
@@ -64,13 +63,13 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=_GRACE,
         )
         super().__init__(config)
-        self.listening = asyncio.Event()
+        self._on_listening = on_listening
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve, and say so."""
         await super().startup(sockets)
-        self.listening.set()
+        self._on_listening()
 
     @override
     @contextmanager

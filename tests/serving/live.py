@@ -32,9 +32,10 @@ async def live_edge(
         max_body=max_body,
     )
     sock = listen("127.0.0.1", 0)
-    server = Server(app)
+    listening = asyncio.Event()
+    server = Server(app, listening.set)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
-    await server.listening.wait()
+    await listening.wait()
     try:
         yield f"http://127.0.0.1:{sock.getsockname()[1]}"
     finally:
