@@ -20,6 +20,9 @@ from models.chat import (
 )
 from router.providers.openai.quirks import Quirks
 
+# Vendor fields of a tool call: Google's signature by its compatible endpoint, and LiteLLM's.
+TOOL_EXTRAS = ("extra_content", "provider_specific_fields")
+
 _NINE = re.compile(r"[A-Za-z0-9]{9}")
 _MAX_ID = 40  # OpenAI refuses longer ids; other vendors' can hold a signature
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -102,7 +105,11 @@ def _tool_call(call: ToolCall, quirks: Quirks) -> dict[str, Json]:
         "function": {"name": call.name, "arguments": call.arguments or "{}"},
     }
     if quirks.tool_extras:
-        entry |= {o.kind: o.value for o in call.opaque if o.vendor == "openai"}
+        entry |= {
+            opaque.kind: opaque.value
+            for opaque in call.opaque
+            if opaque.vendor == "openai" and opaque.kind in TOOL_EXTRAS
+        }
     return entry
 
 
