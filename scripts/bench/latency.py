@@ -3,6 +3,8 @@
 Each prompt is asked of the engine and of Headstart, in changing order, one at a time. What Headstart
 adds is counted twice: against the engine's first token, and against its first complete sentence,
 which is what the sentence gate waits for before anything may be shown.
+
+Without addresses it starts the real engine with the demo model, and a Headstart that attaches to it.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import argparse
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from statistics import median, quantiles
 
@@ -22,6 +25,10 @@ from rich.table import Table
 from models.stream import TextDelta
 from router.gate import Gate
 from scripts.bench.client import Answer, chat_request, connect
+from scripts.bench.processes import headstart, wait_until_up
+from serving.engines.fleet import running as running_engines
+from serving.engines.plan import EngineSpec, inspect_machine
+from serving.settings_file import environment
 
 _PROMPTS = (
     "What is the capital of {}?",
@@ -31,6 +38,15 @@ _PROMPTS = (
     "Write one short sentence about the weather in {}.",
 )
 _COUNTRIES = ("France", "Japan", "Brazil", "Egypt", "Norway", "Canada", "India", "Kenya")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A Headstart and its engine; both addresses are with /v1."""
+
+    server: str
+    engine: str
+    engine_model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +70,15 @@ class Row:
 
 def main() -> None:
     """Measure and print."""
-    args = _parser().parse_args()
+    parser = _parser()
+    args = parser.parse_args()
+    if len({bool(args.server), bool(args.engine), bool(args.engine_model)}) > 1:
+        parser.error("--server, --engine and --engine-model go together")
     prompts = [
         _PROMPTS[n % len(_PROMPTS)].format(_COUNTRIES[n % len(_COUNTRIES)])
         for n in range(args.prompts)
     ]
-    samples = asyncio.run(_measure(args, prompts))
+    samples = asyncio.run(_run(args, prompts))
     rows = _rows(samples)
     routes = Counter(sample.route for sample in samples)
     if args.json:
@@ -71,15 +90,34 @@ def main() -> None:
     Console().print(table)
 
 
-async def _measure(args: argparse.Namespace, prompts: Sequence[str]) -> list[Sample]:
-    engine, server = await connect(args.engine), await connect(args.server)
+async def _run(args: argparse.Namespace, prompts: Sequence[str]) -> list[Sample]:
+    if args.server:
+        return await _measure(args, Pair(args.server, args.engine, args.engine_model), prompts)
+    async with _started(args.weights) as pair:
+        return await _measure(args, pair, prompts)
+
+
+@asynccontextmanager
+async def _started(weights: str) -> AsyncGenerator[Pair]:
+    """The real engine on a loopback port, and a Headstart in front of it."""
+    env = environment()
+    spec = EngineSpec(role="fast", model=weights)
+    async with running_engines([spec], inspect_machine(env), env, loopback=True) as engines:
+        url, model = engines["fast"].address.base_url + "/v1", engines["fast"].model
+        with headstart(url) as (address, process):
+            await asyncio.to_thread(wait_until_up, f"{address}/ready", process)
+            yield Pair(f"{address}/v1", url, model)
+
+
+async def _measure(args: argparse.Namespace, pair: Pair, prompts: Sequence[str]) -> list[Sample]:
+    engine, server = await connect(pair.engine), await connect(pair.server)
     options = {"max_tokens": args.tokens, "temperature": 0}
     samples: list[Sample] = []
     for number, prompt in enumerate(track(prompts, console=Console(stderr=True), transient=True)):
-        to_engine = chat_request(args.engine, args.engine_model, prompt, **options)
-        to_server = chat_request(args.server, args.model, prompt, **options)
+        to_engine = chat_request(pair.engine, pair.engine_model, prompt, **options)
+        to_server = chat_request(pair.server, args.model, prompt, **options)
         # Whoever comes second finds the prompt in the engine's prefix cache: warm it for both.
-        await engine.ask(chat_request(args.engine, args.engine_model, prompt, max_tokens=1))
+        await engine.ask(chat_request(pair.engine, pair.engine_model, prompt, max_tokens=1))
         if number % 2:
             shown, direct = await server.ask(to_server), await engine.ask(to_engine)
         else:
@@ -127,9 +165,10 @@ def _rows(samples: Sequence[Sample]) -> list[Row]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="latency", description=__doc__)
-    parser.add_argument("--server", required=True, help="Headstart, with /v1")
-    parser.add_argument("--engine", required=True, help="its engine, with /v1, or unix:/path")
-    parser.add_argument("--engine-model", required=True, help="the engine's name for its model")
+    parser.add_argument("--server", help="a running Headstart, with /v1")
+    parser.add_argument("--engine", help="its engine, with /v1, or unix:/path/of/socket")
+    parser.add_argument("--engine-model", help="the engine's name for its model")
+    parser.add_argument("--weights", default="demo", help="what to start without addresses")
     parser.add_argument("--model", default="fast", help="what Headstart is asked for")
     parser.add_argument("--prompts", type=int, default=40)
     parser.add_argument("--tokens", type=int, default=48, help="longest answer")

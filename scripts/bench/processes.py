@@ -5,15 +5,26 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from urllib.error import URLError
 from urllib.request import urlopen
 
 ROOT = Path(__file__).parents[2]
+_CONFIG = """
+[server]
+port = {port}
+[fast]
+url = "{engine}"
+[classifier]
+model = "embedding"
+[outcomes]
+path = "{folder}/outcomes.db"
+"""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -38,6 +49,20 @@ def running(command: Sequence[str], *, core: int | None = None) -> Generator[sub
                 raise
             finally:
                 process.terminate()
+
+
+@contextmanager
+def headstart(
+    engine: str, *, core: int | None = None
+) -> Generator[tuple[str, subprocess.Popen[str]]]:
+    """`headstart up`, attached to this engine: its address and its process."""
+    port = free_port()
+    with TemporaryDirectory() as folder:
+        config = Path(folder) / "headstart.toml"
+        config.write_text(_CONFIG.format(port=port, engine=engine, folder=folder))
+        program = str(Path(sys.executable).with_name("headstart"))
+        with running([program, "up", "--config", str(config)], core=core) as process:
+            yield f"http://127.0.0.1:{port}", process
 
 
 def pin(cores: Iterable[int]) -> None:

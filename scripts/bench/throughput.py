@@ -16,9 +16,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 
 import uvloop
 from rich.console import Console
@@ -26,19 +24,16 @@ from rich.progress import Progress
 from rich.table import Table
 
 from scripts.bench.client import Answer, chat_request, connect
-from scripts.bench.processes import ROOT, cpu_seconds, free_port, pin, running, wait_until_up
+from scripts.bench.processes import (
+    ROOT,
+    cpu_seconds,
+    free_port,
+    headstart,
+    pin,
+    running,
+    wait_until_up,
+)
 from tests.fakes.provider_server import answer_of
-
-_CONFIG = """
-[server]
-port = {port}
-[fast]
-url = "{engine}"
-[classifier]
-model = "embedding"
-[outcomes]
-path = "{folder}/outcomes.db"
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +121,9 @@ def _naive(options: Options, engine: str) -> Generator[Target]:
 
 @contextmanager
 def _headstart(options: Options, engine: str) -> Generator[Target]:
-    port = free_port()
-    with TemporaryDirectory() as folder:
-        config = Path(folder) / "headstart.toml"
-        config.write_text(_CONFIG.format(port=port, engine=engine, folder=folder))
-        program = str(Path(sys.executable).with_name("headstart"))
-        command = [program, "up", "--config", str(config)]
-        with running(command, core=options.core) as process:
-            wait_until_up(f"http://127.0.0.1:{port}/ready", process)
-            yield Target("Headstart", f"http://127.0.0.1:{port}/v1", options.model, process.pid)
+    with headstart(engine, core=options.core) as (address, process):
+        wait_until_up(f"{address}/ready", process)
+        yield Target("Headstart", f"{address}/v1", options.model, process.pid)
 
 
 async def _measure(options: Options, targets: Sequence[Target]) -> list[Result]:
