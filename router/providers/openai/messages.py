@@ -12,6 +12,7 @@ from models.chat import (
     Json,
     Media,
     Message,
+    Opaque,
     Part,
     Reasoning,
     Text,
@@ -91,11 +92,16 @@ def _reasoning(thoughts: Sequence[Reasoning], calls: bool, quirks: Quirks) -> di
             opaque.value
             for thought in thoughts
             for opaque in thought.opaque
-            if opaque.vendor == "openai" and opaque.kind == kind
+            if _is_own(opaque, kind)
         ]
         if own:
             fields[kind] = own
     return fields
+
+
+def _is_own(opaque: Opaque, kind: str) -> bool:
+    """Whether this host made it. It came by way of the client, so it can be anything."""
+    return opaque.vendor == "openai" and opaque.kind == kind and isinstance(opaque.value, dict)
 
 
 def _tool_call(call: ToolCall, quirks: Quirks) -> dict[str, Json]:

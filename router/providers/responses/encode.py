@@ -15,6 +15,7 @@ from models.chat import (
     Json,
     Media,
     Message,
+    Opaque,
     Part,
     Reasoning,
     Text,
@@ -64,14 +65,21 @@ def _assistant(message: Message) -> list[Body]:
     items: list[Body] = []
     for part in message.parts:
         if isinstance(part, Reasoning):
-            items += [o.value for o in part.opaque if o.vendor == "responses"]
+            items += (o.value for o in part.opaque if _is_thought(o))
         elif isinstance(part, Text):
-            items.append(_said(part.text))
+            if part.text:
+                items.append(_said(part.text))
         elif isinstance(part, ToolCall):
             arguments = part.arguments or "{}"
             call = {"call_id": part.id, "name": part.name, "arguments": arguments}
             items.append({"type": "function_call", **call})
     return items
+
+
+def _is_thought(opaque: Opaque) -> bool:
+    """Whether this is an item of ours. It came by way of the client, so it can be anything."""
+    is_item = opaque.kind == "reasoning" and isinstance(opaque.value, dict)
+    return is_item and opaque.vendor == "responses"
 
 
 def _said(text: str) -> Body:
