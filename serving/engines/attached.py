@@ -11,6 +11,7 @@ from models.errors import EngineError
 from serving.engines.engine import Address, EngineSnapshot, EngineState, Lifecycle, Role
 
 _PROBE_TIMEOUT = 5.0
+_IMPATIENT = 0.5  # seconds between probes of one that does not answer
 
 
 class _Model(msgspec.Struct, frozen=True):
@@ -103,7 +104,7 @@ class Attached:
                     self._failure = await self._ask(client)
                     good = not self._failure
                     self._life.enter(EngineState.READY if good else EngineState.STARTING)
-                    await asyncio.sleep(self._probe)
+                    await asyncio.sleep(self._probe if good else min(self._probe, _IMPATIENT))
         finally:
             self._life.enter(EngineState.STOPPED)
 

@@ -97,13 +97,13 @@ def download(repository: str, endpoint: str | None = None) -> Report:
     """Bring a model from the hub into its own cache, or find it there."""
     hub: Any = import_module("huggingface_hub")
     errors: Any = import_module("huggingface_hub.errors")
-    bar: Any = import_module("huggingface_hub.utils").tqdm
+    tqdm: Any = import_module("tqdm").tqdm
 
-    class Bar(bar):
+    class Bar(tqdm):
         """Reports instead of drawing; the hub client sums all files up in bars of bytes."""
 
         def display(self, *_: object, **__: object) -> None:
-            if self.unit == "B" and self.total:
+            if self.unit == "B" and self.n and self.total:
                 fraction = min(1.0, self.n / self.total)
                 report(Report(kind="progress", text=f"downloading {repository}", fraction=fraction))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from serving.engines.attached import Attached
 from serving.engines.engine import Address, Engine, OnProgress, Progress, Role, say_nothing
-from serving.engines.folders import cache_folder, state_folder
+from serving.engines.folders import state_folder
 from serving.engines.gpu import Footprint, Share, share_out
 from serving.engines.plan import LEAST_TOKENS, EngineSpec, Machine, demand
 from serving.engines.supervisor import Patience, Supervisor
@@ -41,7 +41,9 @@ async def running(
     turn = asyncio.Lock()
     async with AsyncExitStack() as stack:
         sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headstart-")))
-        launches = await _launches(specs, machine, env, on_progress, None if loopback else sockets)
+        ours = [spec for spec in specs if spec.url is None]
+        folders = [await _weights(spec, env, on_progress) for spec in ours]
+        launches = place(ours, folders, machine, env, sockets=None if loopback else sockets)
         engines: dict[Role, Engine] = {}
         for spec in specs:
             engine: Engine
@@ -64,29 +66,31 @@ async def running(
         yield engines
 
 
-async def _launches(
+def place(
     specs: Sequence[EngineSpec],
+    folders: Sequence[Path],
     machine: Machine,
     env: Mapping[str, str],
-    on_progress: OnProgress,
+    *,
     sockets: Path | None,
 ) -> dict[Role, Launch]:
-    """Fetch all weights, then divide the machine among them."""
-    ours = [spec for spec in specs if spec.url is None]
-    folders = [await _weights(spec, env, on_progress) for spec in ours]
+    """Divide the machine among engines whose weights lie in these folders.
+
+    They listen on unix sockets in `sockets`, or on loopback ports where that is None or too long.
+    """
     sizes = [footprint(folder) for folder in folders]
-    shares = _shares(ours, sizes, machine)
+    shares = _shares(specs, sizes, machine)
     return {
         spec.role: launch(
             folder=folder,
-            served_as=[served_name(spec.model or "")],
+            served_as=served_name(spec.model or ""),
             share=share,
             window=_window(spec, size, share),
             address=_address(spec.role, sockets),
             extra_args=spec.extra_args,
             inherited=env,
         )
-        for spec, folder, size, share in zip(ours, folders, sizes, shares, strict=True)
+        for spec, folder, size, share in zip(specs, folders, sizes, shares, strict=True)
     }
 
 
@@ -104,7 +108,7 @@ async def _weights(spec: EngineSpec, env: Mapping[str, str], on_progress: OnProg
             )
         )
 
-    return await obtain(model, cache_folder(env), tell)
+    return await obtain(model, env, tell)
 
 
 def _shares(

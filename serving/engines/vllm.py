@@ -131,7 +131,7 @@ def cpu_share(model: Footprint, *, cores: int, memory: int) -> CpuShare:
 def launch(
     *,
     folder: Path,
-    served_as: Sequence[str],
+    served_as: str,
     share: Share | CpuShare,
     window: int,
     address: Address,
@@ -142,7 +142,7 @@ def launch(
     command = [
         *(_cuda_program() if isinstance(share, Share) else _cpu_program()),
         *("--model", str(folder)),
-        *("--served-model-name", *served_as),
+        *("--served-model-name", served_as),
         *_listen(address),
         *("--max-model-len", str(window)),
         "--enable-prefix-caching",

@@ -10,8 +10,7 @@ import asyncio
 import re
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Literal
@@ -19,6 +18,7 @@ from typing import Literal
 import msgspec
 
 from models.errors import ConfigError, EngineError
+from serving.engines.folders import cache_folder
 from serving.engines.leash import leashed
 from serving.engines.vllm import read_config
 
@@ -49,15 +49,6 @@ class Manifest(msgspec.Struct, frozen=True):
 MANIFEST = "headstart.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """What to fetch (`kind`, `path_or_id`), and where it lies afterwards if we decide that."""
-
-    kind: Literal["gguf", "hub"]
-    path_or_id: str
-    folder: Path | None = None
-
-
 def served_name(model: str) -> str:
     """The name under which a configured model is served."""
     if model == DEMO:
@@ -67,7 +58,7 @@ def served_name(model: str) -> str:
 
 def is_folder(model: str) -> bool:
     """Whether configuration names a folder that exists."""
-    return Path(model).expanduser().is_dir()
+    return bool(model) and Path(model).expanduser().is_dir()
 
 
 def check_name(model: str) -> None:
@@ -79,18 +70,21 @@ def check_name(model: str) -> None:
         )
 
 
-async def obtain(model: str, cache: Path, on_progress: OnFraction) -> Path:
-    """The folder with this model's weights, made or downloaded when it is not there yet."""
+async def obtain(model: str, env: Mapping[str, str], on_progress: OnFraction) -> Path:
+    """The folder with this model's weights, made or downloaded when it is not there yet.
+
+    `env` says where caches are, and what the hub client wants to know (HF_TOKEN, HF_ENDPOINT).
+    """
     check_name(model)
     if is_folder(model):
         return _checked(model)
     if model != DEMO:
-        return await _fetch(Source(kind="hub", path_or_id=model), on_progress)
-    folder = cache / "weights" / DEMO_NAME
+        return await _fetch(["hub", model], env, on_progress)
+    folder = cache_folder(env) / "weights" / DEMO_NAME
     source = demo_file()
     if is_complete(folder, source):
         return folder
-    return await _fetch(Source(kind="gguf", path_or_id=str(source), folder=folder), on_progress)
+    return await _fetch(["gguf", str(source), str(folder)], env, on_progress)
 
 
 def _checked(model: str) -> Path:
@@ -129,16 +123,15 @@ def fingerprint(source: Path) -> str:
     return f"{source.name} {source.stat().st_size}"
 
 
-async def _fetch(source: Source, on_progress: OnFraction) -> Path:
+async def _fetch(arguments: Sequence[str], env: Mapping[str, str], on_progress: OnFraction) -> Path:
     """Run fetch.py on a leash and pass its progress on. Cancelling ends it."""
-    arguments = ["-m", "serving.engines.fetch", source.kind, source.path_or_id]
-    if source.folder is not None:
-        arguments.append(str(source.folder))
+    command = [sys.executable, "-m", "serving.engines.fetch", *arguments]
     process = await asyncio.create_subprocess_exec(
-        *leashed([sys.executable, *arguments], grace=2),
+        *leashed(command, grace=2),
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,
+        env={**env, "DO_NOT_TRACK": "1"},
         start_new_session=True,
     )
     assert process.stdin is not None
@@ -146,20 +139,22 @@ async def _fetch(source: Source, on_progress: OnFraction) -> Path:
     assert process.stderr is not None
     complaints = asyncio.ensure_future(process.stderr.read())
     try:
-        last = Report(kind="progress")
+        end: Report | None = None
         async for line in process.stdout:
-            last = msgspec.json.decode(line, type=Report)
-            if last.kind == "progress":
-                on_progress(last.text, last.fraction)
+            said = msgspec.json.decode(line, type=Report)
+            if said.kind != "progress":
+                end = said
+            elif end is None:  # the hub's progress bars have last words
+                on_progress(said.text, said.fraction)
         await process.wait()
         stderr = await complaints
     finally:
         process.stdin.close()
         await process.wait()
         complaints.cancel()
-    if last.kind == "done":
-        return Path(last.text)
-    if last.kind == "refused":
-        raise EngineError(last.text)
+    if end is not None and end.kind == "done":
+        return Path(end.text)
+    if end is not None:
+        raise EngineError(end.text)
     lines = stderr.decode(errors="replace").strip().splitlines()[-_KEPT_ERROR_LINES:]
-    raise EngineError("\n".join([f"Fetching {source.path_or_id} failed:", *lines]))
+    raise EngineError("\n".join([f"Fetching {arguments[1]} failed:", *lines]))
