@@ -213,6 +213,7 @@ class _Run:
 
     def _open(self, opening: OpenLeg) -> None:
         record = self._relay.records[opening.leg]
+        self._fleet.leg_opened(record)
         self._hooks.opened(record)
         pump = self._pump(opening)
         self._pumps[opening.leg] = asyncio.create_task(pump, name=f"leg {opening.target.name}")
@@ -222,8 +223,7 @@ class _Run:
         for leg, record in enumerate(self._relay.records):
             if record.ended is not None and leg not in self._settled:
                 self._settled.add(leg)
-                if record.error is not None:
-                    self._fleet.note_failure(record.target, record.error)
+                self._fleet.leg_ended(record)
                 self._hooks.ended(record)
 
     async def _pump(self, opening: OpenLeg) -> None:

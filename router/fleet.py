@@ -6,21 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 
 from models.catalogue import Catalogue
-from models.errors import (
-    HeadstartError,
-    Overloaded,
-    ProviderAuthError,
-    QuotaExhausted,
-    RateLimited,
-    Unsupported,
-)
+from models.errors import Unsupported
 from router.deadline import Clock
+from router.health import HealthReport, TargetHealth
+from router.outcome import LegRecord
 from router.plan import Target
 from router.policy import FleetView
 from router.providers.base import Provider
-
-_REST = 5.0  # seconds after an overload or a rate limit without a stated delay
-_LONG_REST = 300.0  # seconds after a refused key or an empty account
 
 
 class Fleet:
@@ -47,7 +39,7 @@ class Fleet:
         self._unusable = unusable or {}
         self._fast_ready = fast_ready
         self._clock = clock
-        self._resting: dict[str, float] = {}
+        self._health: dict[str, TargetHealth] = {}
 
     @property
     def fast(self) -> Target | None:
@@ -62,12 +54,11 @@ class Fleet:
     def view(self) -> FleetView:
         """A snapshot for the policy."""
         now = self._clock()
-        self._resting = {name: until for name, until in self._resting.items() if until > now}
         ready = self._fast is not None and self._fast_ready()
         return FleetView(
             fast=self._fast if ready else None,
             hosted=self._hosted,
-            resting=frozenset(self._resting),
+            resting=frozenset(n for n, health in self._health.items() if health.rests(now)),
         )
 
     @property
@@ -91,15 +82,30 @@ class Fleet:
         """Whom to ask for this target."""
         return self._providers[target.provider]
 
-    def note_failure(self, target: Target, error: HeadstartError) -> None:
-        """Let a target rest that said so; other failures say nothing about the next request."""
-        rest = 0.0
-        if isinstance(error, RateLimited | Overloaded):
-            rest = _REST if error.retry_after is None else error.retry_after
-        elif isinstance(error, QuotaExhausted | ProviderAuthError):
-            rest = _LONG_REST
-        if rest and not target.local:
-            self._resting[target.name] = self._clock() + rest
+    def leg_opened(self, leg: LegRecord) -> None:
+        """A leg is asked of its target."""
+        if not leg.target.local:
+            self._health_of(leg.target).asked(self._clock())
+
+    def leg_ended(self, leg: LegRecord) -> None:
+        """What the leg tells of its target's health."""
+        if leg.target.local:
+            return
+        health = self._health_of(leg.target)
+        if leg.error is not None:
+            health.failed(leg.error, self._clock())
+        elif leg.first_event is not None:
+            health.succeeded(leg.first_event - leg.started)
+        else:
+            health.abandoned()
+
+    def health(self) -> dict[str, HealthReport]:
+        """Every hosted target that was asked, by name."""
+        now = self._clock()
+        return {name: health.report(now) for name, health in sorted(self._health.items())}
+
+    def _health_of(self, target: Target) -> TargetHealth:
+        return self._health.setdefault(target.name, TargetHealth())
 
     async def aclose(self) -> None:
         """Close every provider's connections."""
