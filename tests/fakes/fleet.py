@@ -59,7 +59,7 @@ def engine(*turns: Turn | str) -> ScriptedProvider:
 
 @asynccontextmanager
 async def hosted(
-    *, fast: ScriptedProvider | None = None, **providers: WireServer | None
+    *, fast: ScriptedProvider, **providers: WireServer | None
 ) -> AsyncGenerator[FakeFleet]:
     """Start the fakes, and put their keys into the environment while they run.
 
@@ -69,16 +69,15 @@ async def hosted(
     async with AsyncExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         folder = Path(stack.enter_context(TemporaryDirectory()))
+        await stack.enter_async_context(fast)
         settings: dict[str, Json] = {
+            "fast": {"url": fast.base_url},
             "server": {"port": 0},
             "classifier": {"model": "embedding"},
             "deep": {"order": [_full_name(name, fake) for name, fake in providers.items()]},
             "providers": {},
             "outcomes": {"path": str(folder / "outcomes.db")},
         }
-        if fast is not None:
-            await stack.enter_async_context(fast)
-            settings["fast"] = {"url": fast.base_url}
         for name, fake in providers.items():
             variable, key = f"FAKE_{name.upper()}_KEY", f"test-key-of-{name}"
             patch.setenv(variable, key)

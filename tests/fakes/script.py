@@ -57,10 +57,10 @@ class Turn:
 
     usage: what is reported; `None` counts the words of the prompt and the tokens of the reply.
     logprob: of every token, where the request asks for log-probabilities.
-    echo: characters of the transcript said again before going on; `None` says again what an
+    echo: words of the transcript said again before going on; `None` says again what an
         instruction quotes, as it asks, and nothing after a native prefill.
     restart: say everything from the beginning, whatever was already shown.
-    fault: `at` counts characters of this reply's text.
+    fault: `at` counts characters of this reply's text; a "json" fault is this very answer, whole.
     """
 
     answer: str = ""
@@ -159,7 +159,9 @@ def _steps(dialect: Dialect, turn: Turn, asked: Asked) -> tuple[Step, ...]:
     said = _said(turn, asked)
     reply, marks = _reply(dialect, said, asked)
     broken: Break | None = None
-    if turn.fault is not None:
+    if turn.fault is not None and turn.fault.kind == "json":
+        reply = _json_reply(_FRAMES[dialect].body(said))
+    elif turn.fault is not None:
         fault = replace(turn.fault, at=_byte_offset(turn.fault, reply, marks))
         reply, broken = apply(fault, reply, provider=dialect, dialect=family(dialect))
     return tuple(steps(reply, turn.delivery, broken))
@@ -193,13 +195,18 @@ def _text_left(turn: Turn, asked: Asked) -> str:
     if turn.restart or not goes_on(turn.answer, asked):
         return turn.answer
     rest = turn.answer[resume_at(turn.answer, asked.transcript) :]
-    echo = len(quoted_tail(asked)) if turn.echo is None else turn.echo
-    if not echo:
-        return rest
     shown = asked.transcript.rstrip()
+    again = quoted_tail(asked) if turn.echo is None else _last_words(shown, turn.echo)
+    if not again:
+        return rest
     touching = asked.transcript == shown and len(rest) == len(turn.answer)
     gap = " " if touching else asked.transcript[len(shown) :]
-    return shown[-echo:] + gap + rest
+    return again + gap + rest
+
+
+def _last_words(text: str, count: int) -> str:
+    starts = [match.start() for match in re.finditer(r"\S+", text)]
+    return text[starts[-count:][0] :] if starts and count else ""
 
 
 def tokens_of(text: str) -> list[str]:

@@ -30,7 +30,7 @@ async def test_settings_name_every_fake_in_order() -> None:
 
 async def test_each_fake_takes_only_its_own_key() -> None:
     fake = deepseek("Hi.")
-    async with hosted(deepseek=fake) as fleet:
+    async with hosted(fast=engine("Hi."), deepseek=fake) as fleet:
         variable = fleet.settings["providers"]["deepseek"]["api_key_env"]
         statuses: list[int] = []
         for key in (os.environ[variable], "test-key-of-anthropic"):  # noqa: TID251
@@ -43,7 +43,7 @@ async def test_each_fake_takes_only_its_own_key() -> None:
 
 async def test_recordings_and_closed_ports_take_part() -> None:
     replay = ReplayServer(recording("gemini/stream-text-flash25"))
-    async with hosted(gemini=replay, anthropic=None) as fleet:
+    async with hosted(fast=engine("Hi."), gemini=replay, anthropic=None) as fleet:
         urls = {name: row["base_url"] for name, row in fleet.settings["providers"].items()}
         assert urls["gemini"] == replay.base_url
         async with httpx.AsyncClient() as client:
