@@ -1,36 +1,30 @@
-"""The edge on a real socket, and clients that can leave."""
+"""The edge, and a whole Headstart, on a real socket."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
+from fastapi import FastAPI
 from fastapi.responses import Response
 
+from serving.app import build
 from serving.edge import build_edge
+from serving.engines.fleet import running
+from serving.engines.plan import inspect_machine, plan_engines
 from serving.handlers import Answering
 from serving.health import Readiness
 from serving.server import Server, listen
+from serving.settings import Settings
+from serving.settings_file import environment
 
 
 @asynccontextmanager
-async def live_edge(
-    router: Answering,
-    *,
-    client_keys: Mapping[str, str] | None = None,
-    max_body: int = 1_000_000,
-    readiness: Readiness = Readiness(fast=True),  # noqa: B008 - frozen
-) -> AsyncGenerator[str, None]:
-    """Serve `router` by uvicorn on loopback; yields the base URL."""
-    app = build_edge(
-        router,
-        readiness=lambda: readiness,
-        metrics=_no_metrics,
-        client_keys=client_keys or {},
-        max_body=max_body,
-    )
+async def serve(app: FastAPI) -> AsyncGenerator[str, None]:
+    """Serve by uvicorn on loopback; yields the base URL."""
     sock = listen("127.0.0.1", 0)
     listening = asyncio.Event()
     server = Server(app, listening.set)
@@ -41,6 +35,38 @@ async def live_edge(
     finally:
         server.stop()
         await serving
+
+
+@asynccontextmanager
+async def live_edge(
+    router: Answering,
+    *,
+    client_keys: Mapping[str, str] | None = None,
+    max_body: int = 1_000_000,
+    readiness: Readiness = Readiness(fast=True),  # noqa: B008 - frozen
+) -> AsyncGenerator[str, None]:
+    """Serve this router."""
+    app = build_edge(
+        router,
+        readiness=lambda: readiness,
+        metrics=_no_metrics,
+        client_keys=client_keys or {},
+        max_body=max_body,
+    )
+    async with serve(app) as url:
+        yield url
+
+
+@asynccontextmanager
+async def headstart(fields: Mapping[str, Any]) -> AsyncGenerator[str, None]:
+    """A whole Headstart with these settings, as `headstart up` builds it."""
+    settings, env = Settings(**fields), environment()
+    machine = inspect_machine(env)
+    async with (
+        running(plan_engines(settings, machine), machine, env) as engines,
+        serve(await build(settings, engines, env)) as url,
+    ):
+        yield url
 
 
 @asynccontextmanager

@@ -1,0 +1,204 @@
+"""The composition root: every object, in the order in which they need each other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import httpx
+import msgspec
+from fastapi import FastAPI
+from fastapi.responses import Response
+
+from classifier.assessment import Classifier
+from classifier.combine import WithDeadline
+from classifier.embedding_classifier import load_default
+from classifier.head import load_shipped
+from classifier.judge import JudgeClassifier
+from router.deadline import Deadlines
+from router.dispatch import Dispatch
+from router.fleet import Fleet
+from router.observe import Observer
+from router.outcomes import OutcomeStore, SqliteOutcomes
+from router.policy import Rules
+from router.router import Router
+from serving.edge import build_edge
+from serving.engines.engine import Engine, EngineState, Role
+from serving.engines.vllm import installed_build
+from serving.engines.weights import DEMO_NAME
+from serving.health import Readiness
+from serving.judge import JudgeLine
+from serving.settings import Settings
+from serving.telemetry import Telemetry, configure
+from serving.upstreams import LocalModel, Upstreams, build_fleet, plan_upstreams
+
+# A draft that comes later is dropped. Without a GPU even a small model needs longer (measured: 56 ms
+# alone, half a second beside other work on two cores).
+_FIRST_TOKEN: Final = {"cuda": Deadlines().fast_first_token, "cpu": 1.0}
+_PROBE_TIMEOUT: Final = 5.0
+
+
+async def build(
+    settings: Settings, engines: Mapping[Role, Engine], env: Mapping[str, str]
+) -> FastAPI:
+    """The whole server around engines that run. Raises `ConfigError` for what cannot work."""
+    closing = AsyncExitStack()  # what ends with the server, last opened first
+    telemetry = configure(env)
+    closing.push_async_callback(asyncio.to_thread, telemetry.shutdown)
+    upstreams = plan_upstreams(settings, env)
+    local = await local_model(engines, settings, env)
+    fleet = build_fleet(upstreams, local, settings, env)
+    classifier = await build_classifier(settings, engines, env, closing)
+    store = SqliteOutcomes(settings.outcomes.path)
+    router = build_router(settings, upstreams, fleet, classifier, telemetry, store)
+    closing.push_async_callback(router.aclose)
+    keys = {name: key.get_secret_value() for name, key in settings.server.client_keys.items()}
+
+    async def metrics() -> Response:
+        body, content_type = await asyncio.to_thread(telemetry.render_metrics)
+        return Response(body, headers={"content-type": content_type})
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
+        async with closing:
+            yield
+
+    return build_edge(
+        router,
+        readiness=lambda: readiness(fleet, engines),
+        metrics=metrics,
+        client_keys=keys,
+        max_body=int(settings.server.max_body_mb * 1_000_000),
+        lifespan=lifespan,
+    )
+
+
+async def build_classifier(
+    settings: Settings,
+    engines: Mapping[Role, Engine],
+    env: Mapping[str, str],
+    closing: AsyncExitStack,
+) -> Classifier:
+    """The embedding classifier, with the judge on its engine beside it where one runs."""
+    embedding = load_default()
+    closing.push_async_callback(embedding.aclose)
+    await embedding.warm_up()
+    engine = engines.get("classifier")
+    if engine is None:
+        return embedding
+    api_key = env.get(settings.classifier.api_key_env or "", "")
+    line = JudgeLine(engine, api_key=api_key)
+    closing.push_async_callback(line.aclose)
+    judge = JudgeClassifier(line.ask, model=engine.model, platt=load_shipped().judge)
+    return WithDeadline(judge, embedding, settings.deadlines.classifier)
+
+
+def build_router(
+    settings: Settings,
+    upstreams: Upstreams,
+    fleet: Fleet,
+    classifier: Classifier,
+    telemetry: Telemetry,
+    store: OutcomeStore,
+) -> Router:
+    """The router with its collaborators."""
+    observer = Observer(telemetry.tracer_provider, telemetry.meter_provider)
+    observer.watch(store)
+    return Router(
+        fleet=fleet,
+        catalogue=upstreams.catalogue,
+        classifier=classifier,
+        rules=_rules(settings),
+        deadlines=_deadlines(settings),
+        dispatch=Dispatch(fleet, instruction=settings.relay.continue_instruction),
+        observer=observer,
+        store=store,
+        aliases=settings.aliases,
+        store_prompts=settings.outcomes.store_prompts,
+    )
+
+
+async def local_model(
+    engines: Mapping[Role, Engine], settings: Settings, env: Mapping[str, str]
+) -> LocalModel | None:
+    """The fast engine as the fleet needs it; the engine itself is asked for its window."""
+    engine = engines.get("fast")
+    if engine is None:
+        return None
+    api_key = env.get(settings.fast.api_key_env or "", "")
+    return LocalModel(
+        model=engine.model,
+        base_url=engine.address.base_url,
+        uds=engine.address.uds or "",
+        api_key=api_key,
+        window=settings.fast.max_model_len or await _window(engine, api_key),
+        greedy=engine.model == DEMO_NAME,
+        ready=lambda: engine.ready,
+    )
+
+
+def readiness(fleet: Fleet, engines: Mapping[Role, Engine]) -> Readiness:
+    """Who could answer now. A stand-in is the engine again, so it does not count as deep."""
+    view = fleet.view()
+    deep = tuple(name for name, target in view.hosted.items() if not target.local)
+    return Readiness(
+        fast=view.fast is not None,
+        deep=deep,
+        reason="" if view.fast or deep else _why_not(engines),
+        details={"engines": {role: str(e.snapshot().state) for role, e in engines.items()}},
+    )
+
+
+def _why_not(engines: Mapping[Role, Engine]) -> str:
+    engine = engines.get("fast")
+    if engine is None:
+        return "no engine runs and no provider key is set"
+    now = engine.snapshot()
+    because = f" ({now.failure})" if now.failure and now.state is not EngineState.READY else ""
+    return f"the engine is {now.state}{because}, and no provider key is set"
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        threshold=settings.classifier.threshold,
+        merge=settings.relay.merge,
+        min_mean_logprob=settings.relay.min_mean_logprob,
+        order=tuple(settings.deep.order),
+        tasks={task: tuple(order) for task, order in settings.deep.tasks.items()},
+    )
+
+
+def _deadlines(settings: Settings) -> Deadlines:
+    own = settings.deadlines
+    first_token = own.fast_first_token or _FIRST_TOKEN[installed_build() or "cuda"]
+    return Deadlines(
+        fast_first_token=first_token,
+        classifier=own.classifier,
+        connect=own.connect,
+        deep_first_sentence=own.deep_first_sentence,
+        stall=own.stall,
+        request=own.request,
+    )
+
+
+class _Served(msgspec.Struct, frozen=True):
+    id: str
+    max_model_len: int | None = None
+
+
+class _ServedModels(msgspec.Struct, frozen=True):
+    data: tuple[_Served, ...] = ()
+
+
+async def _window(engine: Engine, api_key: str) -> int | None:
+    """The window it runs with, which may be smaller than the model's; vLLM tells it."""
+    headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+    try:
+        async with engine.address.client(timeout=_PROBE_TIMEOUT) as client:
+            reply = await client.get("/v1/models", headers=headers)
+        served = msgspec.json.decode(reply.content, type=_ServedModels).data
+    except (httpx.HTTPError, msgspec.DecodeError):
+        return None
+    return next((model.max_model_len for model in served if model.id == engine.model), None)
