@@ -6,7 +6,10 @@
     │   ├── PromptTooLong       400 context_length_exceeded
     │   ├── BodyTooLarge        413
     │   ├── Unsupported         400, the model or endpoint cannot do this
-    │   └── AuthenticationError 401, the client's key for this server
+    │   ├── AuthenticationError 401, the client's key for this server
+    │   ├── ForeignOrigin       403, another site's web page, where there are no client keys
+    │   ├── UnknownPath         404
+    │   └── WrongMethod         405
     ├── ProviderError           an upstream's fault; `provider` names it
     │   ├── ProviderBadRequest  400/404/413/422: the same request would fail there again
     │   │   └── ProviderPromptTooLong   a larger window may take it
@@ -23,6 +26,7 @@
     │   └── ContentBlocked      the provider's safety system refused the prompt
     ├── EngineError             a local engine: not installed, died, not ready
     ├── ConfigError             settings are wrong; start-up stops
+    ├── InternalError           a fault of ours: the log has the details, the reply has not
     └── DeadlineExceeded        the whole request ran out of time
 
 `retryable` answers one question: can the *same* request to the *same* target succeed soon?
@@ -97,6 +101,27 @@ class AuthenticationError(RequestError):
 
     status = 401
     code = "invalid_api_key"
+
+
+class ForeignOrigin(RequestError):
+    """A web page of another site calls a server that has no client keys."""
+
+    status = 403
+    code = "foreign_origin"
+
+
+class UnknownPath(RequestError):
+    """Nothing is served there."""
+
+    status = 404
+    code = "unknown_path"
+
+
+class WrongMethod(RequestError):
+    """The path exists, but not for this method."""
+
+    status = 405
+    code = "method_not_allowed"
 
 
 class ProviderError(HeadstartError):
@@ -234,6 +259,10 @@ class ConfigError(HeadstartError):
     """Settings that cannot work, named with file and line where known."""
 
     code = "bad_config"
+
+
+class InternalError(HeadstartError):
+    """A fault of ours. What happened is in the log and not in the message."""
 
 
 class DeadlineExceeded(HeadstartError):

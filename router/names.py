@@ -33,7 +33,6 @@ class Resolved:
 
     mode: Mode
     target: str = ""
-    alias: str = ""  # the pattern that matched, for `because`
 
     @property
     def provider(self) -> str:
@@ -60,7 +59,7 @@ def resolve(
         if pattern is None:
             continue
         if found := _plain(table[pattern], models, providers, {}):
-            return Resolved(found.mode, found.target, pattern)
+            return found
         raise ModelNotFound(
             f"The alias `{pattern}` stands for `{table[pattern]}`, which is not known here."
             + _near(table[pattern], models),

@@ -12,9 +12,9 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from models.errors import AuthenticationError, ConfigError, HeadstartError
+from models.errors import AuthenticationError, ConfigError, ForeignOrigin, HeadstartError
 from serving.dialects.base import Dialect
-from serving.errors import ForeignOrigin, error_response
+from serving.errors import error_response
 
 OPEN_PATHS: Final = frozenset({"/", "/health", "/ready"})
 _CLIENT: Final = "headstart.client"

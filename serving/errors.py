@@ -10,39 +10,19 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from models.errors import HeadstartError, ProviderError, RequestError
+from models.errors import (
+    HeadstartError,
+    InternalError,
+    ProviderError,
+    RequestError,
+    UnknownPath,
+    WrongMethod,
+)
 from serving.dialects.base import Dialect
 
 _log = logging.getLogger(__name__)
 
-
-class UnknownPath(RequestError):
-    """Nothing is served there."""
-
-    status = 404
-    code = "unknown_path"
-
-
-class WrongMethod(RequestError):
-    """The path exists, but not for this method."""
-
-    status = 405
-    code = "method_not_allowed"
-
-
-class ForeignOrigin(RequestError):
-    """A web page of another site calls a server that has no client keys."""
-
-    status = 403
-    code = "foreign_origin"
-
-
-class InternalError(HeadstartError):
-    """A fault of ours: the details are in the log, not in the reply."""
-
-    def __init__(self) -> None:
-        """Say no more than that."""
-        super().__init__("Headstart failed inside while answering; its log has the details.")
+_INSIDE = "Headstart failed inside while answering; its log has the details."
 
 
 def error_response(error: HeadstartError, dialect: Dialect) -> Response:
@@ -76,7 +56,7 @@ def install_error_handlers(app: FastAPI, dialect: Dialect) -> None:
         return Response(status_code=400)  # nobody reads it
 
     async def unforeseen(request: Request, error: Exception) -> Response:
-        return error_response(InternalError(), dialect)  # the server logs the traceback
+        return error_response(InternalError(_INSIDE), dialect)  # the server logs the traceback
 
     app.add_exception_handler(HeadstartError, ours)
     app.add_exception_handler(HTTPException, framework)
@@ -87,7 +67,7 @@ def install_error_handlers(app: FastAPI, dialect: Dialect) -> None:
 def internal_error() -> InternalError:
     """Log the exception being handled, and give the error that a client may see."""
     _log.exception("a request failed inside")
-    return InternalError()
+    return InternalError(_INSIDE)
 
 
 def _from_framework(error: HTTPException, request: Request) -> HeadstartError:

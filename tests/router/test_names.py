@@ -37,10 +37,8 @@ def test_clients_that_insist_on_a_vendors_name_get_our_choice(name: str) -> None
 
 def test_a_users_alias_wins_over_the_built_in_ones_and_over_full_names() -> None:
     pinned = "deepseek/deepseek-v4-pro"
-    assert meaning("claude-opus-4-8", **{"claude-*": pinned}) == Resolved(
-        "deep", pinned, "claude-*"
-    )
-    assert meaning(MODELS[0], **{"anthropic/*": "fast"}) == Resolved("fast", "", "anthropic/*")
+    assert meaning("claude-opus-4-8", **{"claude-*": pinned}) == Resolved("deep", pinned)
+    assert meaning(MODELS[0], **{"anthropic/*": "fast"}) == Resolved("fast")
 
 
 def test_the_first_alias_that_fits_wins() -> None:

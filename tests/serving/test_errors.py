@@ -23,7 +23,7 @@ from models.errors import (
 )
 from models.stream import Failed, TextDelta
 from serving.dialects.openai.dialect import ChatCompletions
-from serving.errors import InternalError, error_response
+from serving.errors import error_response
 from serving.replies import StreamedReply
 from tests.serving.fake_router import FakeRouter, said
 from tests.serving.live import http, live_edge
@@ -46,7 +46,7 @@ ALL = sorted({kind.__name__: kind for kind in subclasses(HeadstartError)}.items(
 
 @pytest.mark.parametrize("kind", [kind for _, kind in ALL], ids=[name for name, _ in ALL])
 async def test_every_error_renders(kind: type[HeadstartError]) -> None:
-    error = InternalError() if kind is InternalError else kind("Something is wrong.")
+    error = kind("Something is wrong.")
     reply = error_response(error, ChatCompletions())
     [body] = json.loads(bytes(reply.body)).values()
 
