@@ -19,6 +19,7 @@ from router.deadline import Deadlines
 from router.providers.base import Decoder, WireFormat
 from router.providers.transport import TRANSPORT_ERRORS, open_client, transport_error
 
+_PIECE = 256 * 1024  # a larger body in one piece would hold up every other stream
 _MAX_BODY = 64 * 1024 * 1024
 _MAX_ERROR_BODY = 1024 * 1024
 _DRAIN = 0.05  # seconds for the last bytes of a finished reply, so that the connection is reusable
@@ -49,8 +50,7 @@ class HttpProvider:
         self._base_url = base_url.rstrip("/")
         self._key = _checked_key(name, api_key)
         self._headers = {**wire.auth_headers(self._key), **(headers or {})}
-        local = url.host in ("localhost", "127.0.0.1", "::1")
-        self._client = client or open_client(connect=connect, uds=uds, local=local)
+        self._client = client or open_client(url, connect=connect, uds=uds)
 
     @property
     def name(self) -> str:
@@ -71,8 +71,12 @@ class HttpProvider:
             async with self._client.stream(
                 "POST",
                 self._base_url + wire.path,
-                content=wire.body,
-                headers={**wire.headers, **self._headers},
+                content=wire.body if len(wire.body) <= _PIECE else _in_pieces(wire.body),
+                headers={
+                    **wire.headers,
+                    **self._headers,
+                    "content-length": str(len(wire.body)),
+                },
             ) as response:
                 decoder = self._decoder(response, streaming)
                 async with aclosing(_reads(response)) as reads:
@@ -179,6 +183,11 @@ class _Refused:
 
     def close(self) -> list[StreamEvent]:
         return [Failed(self._error)]
+
+
+async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), _PIECE):
+        yield body[start : start + _PIECE]
 
 
 def _reads(response: httpx.Response) -> AsyncGenerator[bytes, None]:

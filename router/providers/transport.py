@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
+from functools import cache
+from typing import Any
+from urllib.request import getproxies, proxy_bypass
+
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
+from httpx_aiohttp import AiohttpTransport
+from typing_extensions import override
 
 from models.errors import BadReply, ConnectionFailed, ProviderError, ProviderTimeout
 
-# Concurrency is limited by the router, not by a queue inside the client; an idle connection is
-# worth keeping, since opening one costs a hosted model's first token two or three round trips.
-_LIMITS = httpx.Limits(max_connections=65_536, max_keepalive_connections=256, keepalive_expiry=60)
+# Idle connections are worth keeping: opening one costs a hosted model's first token two or three
+# round trips. Concurrency is limited by the router, not by a queue inside the client.
+_KEEP_ALIVE = 60.0
 
 _HEADERS = {
     "user-agent": "headstart",
@@ -19,20 +25,67 @@ _HEADERS = {
 }
 
 
-def open_client(*, connect: float, uds: str = "", local: bool = False) -> httpx.AsyncClient:
-    """A client without redirects and without a read timeout: the relay's deadlines rule.
+class _Reply(aiohttp.ClientResponse):
+    """A reply that takes its connection down when it is left before its end.
 
-    `connect` seconds for DNS, TCP and TLS together. `uds`: a unix socket to connect to whatever the
-    URL says. `local`: proxies from the environment are not for this machine's own engines.
+    aiohttp closes politely: what is still to be sent goes out first, and TLS waits for the peer's
+    goodbye. A provider would go on generating, and billing, for so long.
     """
-    # `httpx.AsyncClient` and `httpx.AsyncHTTPTransport` take the same arguments.
-    return HttpxAiohttpClient(
-        transport=AiohttpTransport(uds=uds, limits=_LIMITS) if uds else None,
-        limits=_LIMITS,
+
+    @override
+    def close(self) -> None:
+        self._abort()
+        super().close()
+
+    @override
+    def release(self) -> Any:
+        self._abort()
+        return super().release()
+
+    def _abort(self) -> None:
+        connection = self.connection  # None once the last byte of the reply was seen
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()
+
+
+def open_client(url: httpx.URL, *, connect: float, uds: str = "") -> httpx.AsyncClient:
+    """A client for one host, without redirects and without a read timeout: the relay rules that.
+
+    `connect` seconds for DNS, TCP and TLS together. `uds`: a unix socket to connect to instead.
+    """
+
+    def session() -> aiohttp.ClientSession:
+        connector = (
+            aiohttp.UnixConnector(uds, limit=0, keepalive_timeout=_KEEP_ALIVE)
+            if uds
+            else aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE, ssl=_tls())
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            response_class=_Reply,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            proxy=None if uds else _proxy_of(url),
+        )
+
+    return httpx.AsyncClient(
+        transport=AiohttpTransport(client=session),  # httpx.AsyncHTTPTransport() is httpx's own
         timeout=httpx.Timeout(None, connect=connect, pool=connect),
-        trust_env=not (local or uds),
         headers=_HEADERS,
     )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for all: reading the certificates takes some 30 ms."""
+    return httpx.create_ssl_context()
+
+
+def _proxy_of(url: httpx.URL) -> str | None:
+    """The proxy that the environment names for this host; this machine's engines need none."""
+    if url.host in ("localhost", "127.0.0.1", "::1") or proxy_bypass(url.host):
+        return None
+    proxies = getproxies()
+    return proxies.get(url.scheme) or proxies.get("all")
 
 
 # Everything that an exchange can raise, whichever transport is in use. aiohttp's own classes come
