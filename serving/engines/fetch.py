@@ -24,6 +24,7 @@ import msgspec
 from serving.engines.weights import MANIFEST, Manifest, Report, fingerprint, is_complete
 
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "LICENSE*"]
+_UNWANTED = ["original/*", "consolidated*"]  # the same weights again, in their maker's form
 
 
 def main(arguments: list[str]) -> None:
@@ -93,7 +94,7 @@ def convert(file: Path, folder: Path) -> None:
     (folder / "generation_config.json").write_bytes(msgspec.json.encode(defaults))
 
 
-def download(repository: str, endpoint: str | None = None) -> Report:
+def download(repository: str) -> Report:
     """Bring a model from the hub into its own cache, or find it there."""
     hub: Any = import_module("huggingface_hub")
     errors: Any = import_module("huggingface_hub.errors")
@@ -109,16 +110,19 @@ def download(repository: str, endpoint: str | None = None) -> Report:
 
     try:
         folder = hub.snapshot_download(
-            repository, allow_patterns=_WANTED, tqdm_class=Bar, endpoint=endpoint
+            repository,
+            allow_patterns=_WANTED,
+            ignore_patterns=_UNWANTED,
+            tqdm_class=Bar,
         )
     except errors.GatedRepoError:
         return _refused(repository, "its owner wants its terms accepted and HF_TOKEN set")
     except errors.RepositoryNotFoundError:
         return _refused(repository, "the hub has no such model, or not for HF_TOKEN")
     except errors.LocalEntryNotFoundError:
-        where = endpoint or hub.constants.ENDPOINT
         return _refused(
-            repository, f"{where} cannot be reached and it is not complete in the local cache"
+            repository,
+            f"{hub.constants.ENDPOINT} cannot be reached and the local cache does not hold it whole",
         )
     return Report(kind="done", text=folder)
 

@@ -41,6 +41,7 @@ def test_a_laptop_runs_the_demo_model() -> None:
     [
         ([80], [("fast", FAST), ("classifier", JUDGE)]),
         ([48], [("fast", FAST), ("classifier", JUDGE)]),
+        ([32], [("fast", FAST), ("classifier", JUDGE)]),
         ([24], [("fast", FAST)]),
         ([24, 24], [("fast", FAST), ("classifier", JUDGE)]),
         ([16], [("fast", SMALL)]),

@@ -32,6 +32,7 @@ FILES = {
     "model.safetensors": bytes(300_000),
     "README.md": b"not wanted",
     "pytorch_model.bin": b"not wanted either",
+    "consolidated.safetensors": b"the same again",
 }
 
 
