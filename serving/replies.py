@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from models.errors import HeadstartError
+from models.errors import EngineError, HeadstartError
 from models.stream import Failed, StreamEvent
 from router.outcome import Outcome
 from router.router import Answer
@@ -24,6 +24,7 @@ from serving.dialects import sse
 from serving.dialects.base import BodyRenderer, Dialect, StreamRenderer
 from serving.errors import error_response, internal_error
 
+_STOPPING: Final = EngineError("Headstart is stopping. Ask again in a moment.")
 QUIET: Final = 10.0  # seconds without anything to show, after which a keep-alive is sent
 
 
@@ -65,7 +66,10 @@ class StreamedReply(AnswerReply):
         """Answer until the end, or until the client leaves."""
         stream = EventStream(send, self._answer.outcome, self._quiet)
         work = self._run(stream, scope, receive, send)
-        await while_connected(work, receive, stream.fill_silence)
+        try:
+            await while_connected(work, receive, stream.fill_silence)
+        except asyncio.CancelledError:  # the server stops
+            await self._fail(_STOPPING, stream, scope, receive, send)
 
     async def _run(self, stream: EventStream, scope: Scope, receive: Receive, send: Send) -> None:
         failure: HeadstartError | None = None
@@ -79,7 +83,18 @@ class StreamedReply(AnswerReply):
             failure = internal_error()
         if failure is None:
             await stream.write(self._renderer.end(), last=True)
-        elif stream.opened:
+        else:
+            await self._fail(failure, stream, scope, receive, send)
+
+    async def _fail(
+        self,
+        failure: HeadstartError,
+        stream: EventStream,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        if stream.opened:
             await stream.write(self._renderer.fail(failure), last=True)
         else:
             await self._refuse(failure, scope, receive, send)
@@ -96,7 +111,10 @@ class WholeReply(AnswerReply):
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or stop when the client leaves."""
-        await while_connected(self._run(scope, receive, send), receive)
+        try:
+            await while_connected(self._run(scope, receive, send), receive)
+        except asyncio.CancelledError:  # the server stops
+            await self._refuse(_STOPPING, scope, receive, send)
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         failure: HeadstartError | None = None

@@ -15,6 +15,7 @@ from typing_extensions import override
 from models.errors import ConfigError
 
 _BACKLOG: Final = 2048
+_KEEP_ALIVE: Final = 75  # seconds; longer than clients keep a connection, so they close it
 _GRACE: Final = 3  # seconds that open answers get when we are told to stop
 
 
@@ -60,6 +61,7 @@ class Server(uvicorn.Server):
             log_level="warning",
             access_log=False,
             server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=_GRACE,
         )
         super().__init__(config)

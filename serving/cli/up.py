@@ -18,7 +18,7 @@ from serving.app import build
 from serving.auth import refuse_exposure
 from serving.cli.options import Config
 from serving.cli.progress import EngineProgress
-from serving.engines.engine import Engine, Role
+from serving.engines.engine import Engine, Progress, Role
 from serving.engines.fleet import running
 from serving.engines.plan import inspect_machine, plan_engines
 from serving.server import Server, listen
@@ -54,6 +54,12 @@ async def _up(settings: Settings, upstreams: Upstreams, sock: socket.socket) -> 
     machine = await asyncio.to_thread(inspect_machine, env)
     specs = plan_engines(settings, machine)
     with EngineProgress(Console(stderr=True)) as progress:
+        for spec in specs:
+            if spec.url is not None:
+                waiting = Progress(
+                    role=spec.role, model=spec.url, step="starting", detail="attaching"
+                )
+                progress.tell(waiting)
         async with running(specs, machine, env, on_progress=progress.tell) as engines:
             app = await build(settings, engines, env)
             server = Server(app, lambda: _greet(console, settings, upstreams, engines, sock))

@@ -24,7 +24,7 @@ from models.errors import (
 from models.stream import Failed, TextDelta
 from serving.dialects.openai.dialect import ChatCompletions
 from serving.errors import error_response
-from serving.replies import StreamedReply
+from serving.replies import StreamedReply, WholeReply
 from tests.serving.fake_router import FakeRouter, said
 from tests.serving.live import http, live_edge
 from tests.serving.openai_reader import read_stream
@@ -153,19 +153,51 @@ class Wire:
         return b"".join(message.get("body", b"") for message in self.sent)
 
 
+def reply_to(
+    router: FakeRouter, *, stream: bool = True, quiet: float
+) -> StreamedReply | WholeReply:
+    dialect = ChatCompletions()
+    parsed = dialect.parse(json.dumps({"messages": HI, "stream": stream}).encode())
+    answer = router.answer(parsed.request, dialect="x", client="")
+    if stream:
+        return StreamedReply(answer, dialect, parsed.stream_renderer(answer.outcome), quiet=quiet)
+    return WholeReply(answer, dialect, parsed.body_renderer(answer.outcome))
+
+
 async def silent_then(router: FakeRouter) -> Wire:
     """Wait for the first keep-alive, then let the router go on."""
-    dialect = ChatCompletions()
-    parsed = dialect.parse(json.dumps({"messages": HI, "stream": True}).encode())
-    answer = router.answer(parsed.request, dialect="x", client="")
-    renderer = parsed.stream_renderer(answer.outcome)
     wire = Wire()
-    reply = StreamedReply(answer, dialect, renderer, quiet=0.01)
+    reply = reply_to(router, quiet=0.01)
     running = asyncio.create_task(reply({"type": "http"}, wire.receive, wire.send))
     await wire.something.wait()
     router.release.set()
     await running
     return wire
+
+
+async def stopped(router: FakeRouter, *, stream: bool) -> Wire:
+    """Stop the server while the router holds."""
+    wire = Wire()
+    reply = reply_to(router, stream=stream, quiet=60)
+    running = asyncio.create_task(reply({"type": "http"}, wire.receive, wire.send))
+    await router.holding.wait()
+    running.cancel()
+    await running
+    assert router.closed.is_set()
+    return wire
+
+
+async def test_a_server_that_stops_still_finishes_what_it_showed() -> None:
+    wire = await stopped(FakeRouter(said("Half", " an answer"), hold_at=1), stream=True)
+    read = read_stream(wire.body)
+    assert (read.text, read.finish) == ("Half", "length")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_server_that_stops_asks_silent_clients_to_come_back(stream: bool) -> None:
+    wire = await stopped(FakeRouter(said("Hi"), hold_at=0), stream=stream)
+    assert wire.sent[0]["status"] == 503
+    assert b"Headstart is stopping" in wire.body
 
 
 async def test_long_silence_is_filled_with_comments() -> None:
