@@ -59,6 +59,11 @@ class Fleet:
             fast=self._fast if ready else None,
             hosted=self._hosted,
             resting=frozenset(n for n, health in self._health.items() if health.rests(now)),
+            first_event_p95={
+                name: p95
+                for name, health in self._health.items()
+                if (p95 := health.first_event_quantile(0.95)) is not None
+            },
         )
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from models.errors import ProviderStalled, ProviderTimeout
 from models.stream import (
     ReasoningDelta,
@@ -28,6 +30,7 @@ class Leg:
         self.splice = splice
         self.spoke = False  # content came: text, reasoning or a tool call, not just a ping
         self.last_bytes = now
+        self.hedge_at: float | None = None  # when another model is asked beside this one
         self._opened = now
         self._last_content = now
         self._calls: dict[int, tuple[ToolCallStarted, list[str]]] = {}
@@ -65,8 +68,14 @@ class Leg:
             return started, "".join(arguments) or "{}"
         return None
 
+    def hedge_is_due(self, now: float) -> bool:
+        """True when it is slower than it mostly is."""
+        return not self.spoke and self.hedge_at is not None and now >= self.hedge_at
+
     def due(self, limits: Deadlines) -> float:
-        """When this leg is too late."""
+        """When this leg is too late, or late enough to ask another one."""
+        if not self.spoke and self.hedge_at is not None:
+            return self.hedge_at
         if not self.spoke and self.record.role == "draft":
             return self._opened + limits.fast_first_token
         if not self.spoke:
@@ -89,8 +98,9 @@ class Leg:
 class Legs:
     """All legs of one request, by number. `records` is what the ledger and the outcome read."""
 
-    def __init__(self, begun: float, limits: Deadlines) -> None:
-        """`begun`: when the request came in, on the relay's clock."""
+    def __init__(self, begun: float, limits: Deadlines, hedges: Mapping[str, float]) -> None:
+        """`begun`: when the request came in. `hedges`: see Plan."""
+        self.hedges = hedges
         self.records: list[LegRecord] = []
         self._legs: list[Leg] = []
         self._begun = begun
@@ -100,11 +110,12 @@ class Legs:
         """The leg of that number."""
         return self._legs[leg]
 
-    def open(self, step: Step, runner: Runner, transcript: str, because: str, now: float) -> int:
-        """Start a leg that goes on from `transcript`; its number."""
+    def open(
+        self, step: Step, runner: Runner, transcript: str, because: str, now: float, *, cut: bool
+    ) -> int:
+        """Start a leg that goes on from `transcript` (cut at a sentence end or not); its number."""
         target = runner.target
         exact = target.card.abilities.prefill != "none"
-        cut = len(self.records) == 1 and self.records[0].finish == "stopped"  # at a sentence end
         splice = Splice(transcript, exact=exact, after_sentence=cut) if transcript else None
         record = LegRecord(
             role=runner.role,
@@ -114,7 +125,10 @@ class Legs:
             streaming=runner.streaming,
             transcript_chars=len(transcript),
         )
-        self._legs.append(Leg(record, now, splice))
+        leg = Leg(record, now, splice)
+        if target.name in self.hedges and runner.streaming and runner.role != "draft":
+            leg.hedge_at = now + self.hedges[target.name]
+        self._legs.append(leg)
         self.records.append(record)
         step.open.append(OpenLeg(len(self._legs) - 1, target, transcript, runner.streaming))
         return len(self._legs) - 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from models.card import ModelCard
@@ -37,6 +38,7 @@ class Plan:
     fast: `draft` answers; if it fails, `deep` carries on in order.
     deep: `deep` answers in order, after the first sentence of `draft` where there is one.
     `rescue` is the local engine as the last resort, where it is able.
+    `hedges`: target name to the seconds after which the next one is asked beside it.
     """
 
     route: Route
@@ -45,6 +47,7 @@ class Plan:
     deep: tuple[Target, ...] = ()
     rescue: Target | None = None
     merge: Merge = "continue"
+    hedges: Mapping[str, float] = field(default_factory=dict[str, float])
     task: str = "chat"
     p_fast: float | None = None  # None: nobody was asked (the client chose)
     threshold: float | None = None

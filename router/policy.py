@@ -29,6 +29,7 @@ class Rules:
     min_mean_logprob: float = -1.5
     order: tuple[str, ...] = ()
     tasks: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    hedge: bool = False  # ask the next model when one is slower than its own 95th percentile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class FleetView:
     fast: Target | None = None
     hosted: Mapping[str, Target] = field(default_factory=dict[str, Target])
     resting: frozenset[str] = frozenset()  # failed a moment ago: asked after all others
+    first_event_p95: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,10 @@ def choose(
     task = request.headstart.task or (assessment.task if assessment else "chat")
     fast, why_not_fast = _fast(request, fleet)
     deep = _deep(request, asked, task, fleet, rules)
-    plan = Plan(route="deep", because="", deep=deep, rescue=fast, merge=merge, task=task)
+    hedges: Mapping[str, float] = fleet.first_event_p95 if rules.hedge else {}
+    plan = Plan(
+        route="deep", because="", deep=deep, rescue=fast, merge=merge, task=task, hedges=hedges
+    )
     if asked.mode == "pinned":
         name = asked.pinned.name if asked.pinned else ""
         return _checked(replace(plan, because=f"the client asked for {name}"), request, fleet)

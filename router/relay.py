@@ -37,6 +37,7 @@ from models.stream import (
     ToolCallStarted,
     UsageReported,
 )
+from router.beside import Beside
 from router.deadline import Deadlines
 from router.gate import Confidence, Gate
 from router.leg import Leg, Legs
@@ -84,10 +85,13 @@ class Relay:
         self._second_look = second_look
         self._exact_only = exact_only
         self._roster = Roster(plan, exact_only=exact_only) if plan else None
-        self._legs = Legs(now, deadlines)
+        self._legs = Legs(now, deadlines, hedges=plan.hedges if plan else {})
         self._current: int | None = None  # the leg that the client hears
-        self._beside: int | None = None  # a draft that goes on beside it
+        self._rival: int | None = (
+            None  # asked beside it because it is slow: the first to speak wins
+        )
         self._gate = Gate()
+        self._beside = Beside(self._legs, self.shown, second_look)
 
     @property
     def records(self) -> list[LegRecord]:
@@ -121,6 +125,7 @@ class Relay:
         if self.plan is None and self.phase is not Phase.DONE:
             self.plan = plan
             self._roster = Roster(plan, exact_only=self._exact_only)
+            self._legs.hedges = plan.hedges
             self._begin_plan(step, plan, now)
         return step
 
@@ -137,8 +142,8 @@ class Relay:
                 self.shown.show_text(step, event, now)
             else:
                 self._event(step, leg, event, now)
-        if leg == self._beside:
-            self._tend_beside(step, now)
+        if leg == self._beside.leg:
+            self._beside.tend(step, now)
         elif self.phase is Phase.GATE and leg == self._current:
             self._try_gate(step, now)
         return step
@@ -167,7 +172,11 @@ class Relay:
             self._end_of_time(step, now)
             return step
         for leg in self._running():
-            if now >= self._legs.due(leg) and not self._over():
+            if self._over():
+                break
+            if leg == self._current and self._legs[leg].hedge_is_due(now):
+                self._hedge(step, leg, now)
+            elif now >= self._legs.due(leg):
                 step.stop.append(leg)
                 self._failed(step, leg, self._legs[leg].overdue(), now)
         return step
@@ -180,7 +189,8 @@ class Relay:
             self.phase is Phase.CARRY
             and leg == self._current
             and state.splice is None
-            and self._beside is None
+            and self._beside.leg is None
+            and self._rival is None
             and not self.shown.provisional
         )
 
@@ -203,9 +213,12 @@ class Relay:
                 self._finished(step, leg, event, now)
             case _:
                 state.hear(event, now)
-                if self.phase is Phase.GATE or leg == self._beside:
+                if leg == self._beside.leg:
+                    self._beside.hold(event)
+                elif self.phase is Phase.GATE:
                     self._gate.hold(event)
                 else:
+                    self._settle_rivalry(step, leg, now)
                     self._carry(step, state, event, now)
 
     def _carry(self, step: Step, state: Leg, event: StreamEvent, now: float) -> None:
@@ -216,26 +229,30 @@ class Relay:
                 if state.splice is not None:
                     joined = state.splice.feed(text)
                 if joined is not None:
-                    self._part_with_beside(step, now)
+                    self._beside.part(step, now)
                     spliced, state.splice = state.splice, None
                     self.shown.show_text(step, TextDelta(joined) if spliced else event, now)
             case ToolCallStarted() | ToolArgsDelta() | ToolCallEnded():
                 whole = state.call_event(event)
                 if whole is not None:
-                    self._part_with_beside(step, now)
+                    self._beside.part(step, now)
                     self.shown.show_call(step, *whole, now)
             case ReasoningDelta() | RefusalDelta():
-                if self._merge == "thinking":
-                    self._part_with_beside(step, now)
+                if self.plan is not None and self.plan.merge == "thinking":
+                    self._beside.part(step, now)
                 self.shown.show_aside(step, event, now)
             case _:
                 pass
 
     def _finished(self, step: Step, leg: int, event: Finished, now: float) -> None:
         self._legs.close(leg, event.reason, now)
-        if self.phase is Phase.GATE or leg == self._beside:
+        if leg == self._beside.leg:
+            self._beside.finished(event)
+            return
+        if self.phase is Phase.GATE:
             self._gate.finish = event  # the gate decides what becomes of it
             return
+        self._settle_rivalry(step, leg, now)
         splice, self._legs[leg].splice = self._legs[leg].splice, None
         if splice is not None:
             self.shown.show_text(step, TextDelta(splice.finish()), now)
@@ -248,19 +265,29 @@ class Relay:
         """
         self._legs[leg].record.error = error
         self._legs.close(leg, "failed", now)
-        if leg == self._beside:
-            self._beside, self._gate = None, Gate()
+        if leg == self._beside.leg:
+            self._beside.drop(step, now)
+            return
+        if self._rival is not None:  # two were asked: the other one goes on alone
+            self._current = self._rival if leg == self._current else self._current
+            self._rival = None
             return
         self._current = None
-        if self._beside is None:
-            self._gate = Gate()
+        self._gate = Gate()
         if self.plan is None:
             return  # the draft is lost, not the request: the plan goes on
         late = isinstance(error, ProviderTimeout) and not self._legs[leg].spoke
-        if late and self._merge == "hold" and self._beside is not None:
+        if late and self.plan.merge == "hold" and self._beside.leg is not None:
             self._adopt_draft(step, now)
         else:
             self._carry_on(step, error.code, now)
+
+    def _settle_rivalry(self, step: Step, leg: int, now: float) -> None:
+        """The first of two to speak carries on; the other is not needed."""
+        if self._rival is not None:
+            loser = self._rival if leg == self._current else self._current
+            self._current, self._rival = leg, None
+            self._legs.stop(step, loser, now)
 
     # -- the gate -------------------------------------------------------------------------------
 
@@ -272,9 +299,10 @@ class Relay:
         elif plan.draft is None:
             self._discard_draft(step, now)
         elif plan.route == "deep" and plan.deep and plan.merge != "continue":
-            self._beside, self._current = self._current, None
+            draft, self._current = self._current, None
+            gate, self._gate = self._gate, Gate()
+            self._beside.begin(step, draft, gate, plan, now)
             self._carry_on(step, "plan", now)
-            self._tend_beside(step, now)
         else:
             self._try_gate(step, now)
 
@@ -309,6 +337,7 @@ class Relay:
         self._stop_current(step, now)
         self.phase = Phase.CARRY
         self.shown.show_text(step, TextDelta(gate.text[:length]), now)
+        self.shown.at_sentence_end = True
         if gate.finish is not None and gate.finish.reason == "length":
             self._end(step, gate.finish, now)  # the client's token limit is used up
         else:
@@ -320,61 +349,13 @@ class Relay:
         self._stop_current(step, now)
         self._carry_on(step, "plan", now)
 
-    # -- a draft beside the deep leg ------------------------------------------------------------
-
-    @property
-    def _merge(self) -> str:
-        return self.plan.merge if self.plan else "continue"
-
-    def _tend_beside(self, step: Step, now: float) -> None:
-        """Show as much of the draft as its merge mode wants, once it is sure of itself."""
-        gate, plan = self._gate, self.plan
-        assert plan is not None
-        if not gate.trusted:
-            length = gate.sentence()
-            if length is None:
-                return
-            gate.trusted = self._second_look(plan, gate.confidence(length)).draft is not None
-            if not gate.trusted:
-                self._drop_beside(step, now)
-                return
-        if plan.merge == "hold":
-            return
-        for event in gate.take():
-            if not isinstance(event, TextDelta):
-                continue
-            if plan.merge == "thinking":
-                self.shown.show_aside(step, ReasoningDelta(event.text), now)
-            else:
-                self.shown.provisional = True
-                self.shown.show_text(step, event, now)
-
-    def _part_with_beside(self, step: Step, now: float) -> None:
-        """The deep leg speaks: the draft has done its work."""
-        if self._beside is not None:
-            self._drop_beside(step, now)
-        if self.shown.provisional:
-            self.shown.replace(step)
-
-    def _drop_beside(self, step: Step, now: float) -> None:
-        leg, self._beside = self._beside, None
-        self._gate = Gate()
-        self._legs.stop(step, leg, now)
-
     def _adopt_draft(self, step: Step, now: float) -> None:
-        """No deep leg can be had in time: the draft beside it becomes the answer."""
-        self._current, self._beside = self._beside, None
-        gate, self._gate = self._gate, Gate()
-        if self.shown.provisional:
-            self.shown.provisional = False
-            events = gate.events
-        else:  # what went out as thinking is said again, as the answer
-            events = [TextDelta(gate.text)]
-        assert self._current is not None
+        """The draft beside the deep leg becomes the answer."""
+        self._current, events, finish = self._beside.adopt()
         for event in events:
             self._carry(step, self._legs[self._current], event, now)
-        if gate.finish is not None:
-            self._end(step, gate.finish, now)
+        if finish is not None:
+            self._end(step, finish, now)
 
     # -- passing the baton ----------------------------------------------------------------------
 
@@ -382,12 +363,11 @@ class Relay:
         """Open the next leg, or fall back on the draft, the local engine, or an honest end."""
         self.phase = Phase.CARRY
         assert self._roster is not None
-        transcript = "" if self.shown.provisional else self.shown.text
         # Once a tool call is out the client acts on it: nobody may add to this answer.
-        runner = None if self.shown.calls else self._roster.next(self.records, transcript)
+        runner = None if self.shown.calls else self._roster.next(self.records, self._to_continue())
         if runner is not None:
             self._open(step, runner, because, now)
-        elif self._beside is not None:
+        elif self._beside.leg is not None:
             self._adopt_draft(step, now)
         else:
             self.shown.provisional = False  # nothing better will come
@@ -398,8 +378,21 @@ class Relay:
                 self._open(step, rescue, because, now)
 
     def _open(self, step: Step, runner: Runner, because: str, now: float) -> None:
-        transcript = "" if self.shown.provisional else self.shown.text
-        self._current = self._legs.open(step, runner, transcript, because, now)
+        cut = self.shown.at_sentence_end
+        self._current = self._legs.open(step, runner, self._to_continue(), because, now, cut=cut)
+
+    def _to_continue(self) -> str:
+        """What a next leg goes on from: provisional text is to be replaced, not continued."""
+        return "" if self.shown.provisional else self.shown.text
+
+    def _hedge(self, step: Step, slow: int, now: float) -> None:
+        """The hosted model is slower than it mostly is: ask the next one beside it."""
+        self._legs[slow].hedge_at = None
+        assert self._roster is not None
+        runner = self._roster.next_waiting(self.records, self._to_continue())
+        if runner is not None and self._rival is None:
+            self._open(step, runner, "slow", now)
+            self._current, self._rival = slow, self._current
 
     def _give_up(self, step: Step, now: float) -> None:
         """Nobody is left. What was shown stays, cut short; nothing shown is an error."""
@@ -426,7 +419,7 @@ class Relay:
         return self.phase is Phase.DONE
 
     def _running(self) -> list[int]:
-        return self._legs.running(self._current, self._beside)
+        return self._legs.running(self._current, self._rival, self._beside.leg)
 
     def _stop_current(self, step: Step, now: float) -> None:
         leg, self._current = self._current, None
@@ -434,7 +427,9 @@ class Relay:
 
     def _stop_all(self, step: Step, now: float) -> None:
         self._stop_current(step, now)
-        self._drop_beside(step, now)
+        rival, self._rival = self._rival, None
+        self._legs.stop(step, rival, now)
+        self._beside.drop(step, now)
 
     def _end(self, step: Step, finish: Finished, now: float) -> None:
         """The one finish."""

@@ -44,6 +44,11 @@ class Roster:
             and self._can_join(records[-1].target, transcript)
         ):
             return Runner("failover", records[-1].target, streaming=False)
+        return self.next_waiting(records, transcript)
+
+    def next_waiting(self, records: Sequence[LegRecord], transcript: str) -> Runner | None:
+        """The first that was not asked yet and may go on from this transcript."""
+        plan = self._plan
         deep_before = any(record.role != "draft" for record in records)
         while self._waiting:
             target = self._waiting.pop(0)
@@ -58,10 +63,6 @@ class Roster:
         if target is None or not self._can_join(target, transcript) or _broken(target, records):
             return None
         return Runner("rescue", target)
-
-    def close(self) -> None:
-        """Nobody is asked any more."""
-        self._waiting, self._rescue = [], None
 
     def _can_join(self, target: Target, transcript: str) -> bool:
         prefills = target.card.abilities.prefill != "none"

@@ -44,6 +44,7 @@ class Transcript:
         self.first_shown: float | None = None  # seconds since then
         self.chars = 0  # of text, whatever became of it
         self.calls = 0
+        self.at_sentence_end = False  # a draft was cut there, and nothing has been added since
         self.provisional = False  # what stands here will be replaced (merge mode `revise`)
         self._begun = begun
         self._pieces: list[str] = []
@@ -60,6 +61,7 @@ class Transcript:
         if event.text:
             if self.first_shown is None:
                 self.first_shown = now - self._begun
+            self.at_sentence_end = False
             self.chars += len(event.text)
             self._pieces.append(event.text)
             step.show.append(event)

@@ -279,3 +279,41 @@ def test_a_draft_beside_is_the_answer_when_no_host_has_one(merge: str) -> None:
     assert made.text == ANSWER
     assert made.ends == [Finished("stop")]
     assert not any(isinstance(event, Replaced) for event in made.shown)
+
+
+def test_a_slow_host_gets_a_rival_and_the_first_to_speak_wins() -> None:
+    hedged = plan(draft=None, hedges={"a/m": 0.5})
+    made = world({"a": Script(fault="mute"), "b": Script()}, plan=hedged, draft=None)
+    made.speak(0, 1)
+    made.running.clear()
+    made.wait()
+    assert made.clock == pytest.approx(0.5)
+    made.run()
+    assert made.text == ANSWER
+    assert [(r.target.provider, r.finish, r.opened_because) for r in made.relay.records] == [
+        ("a", "stopped", "plan"),
+        ("b", "stop", "slow"),
+    ]
+
+
+def test_a_slow_host_that_speaks_first_after_all_goes_on() -> None:
+    hedged = plan(draft=None, hedges={"a/m": 0.5})
+    made = world({"a": Script(), "b": Script()}, plan=hedged, draft=None)
+    made.clock = made.relay.wake_at
+    made.do(made.relay.tick(made.clock))
+    assert len(made.running) == 2
+    made.speak(0, 3)
+    made.run()
+    assert made.text == ANSWER
+    assert [r.finish for r in made.relay.records] == ["stop", "stopped"]
+
+
+def test_a_rival_whose_host_fails_leaves_the_first_alone() -> None:
+    hedged = plan(draft=None, hedges={"a/m": 0.5})
+    made = world({"a": Script(), "b": Script(fault="refuse")}, plan=hedged, draft=None)
+    made.clock = made.relay.wake_at
+    made.do(made.relay.tick(made.clock))
+    made.speak(1, 3)
+    made.run()
+    assert made.text == ANSWER
+    assert [r.finish for r in made.relay.records] == ["stop", "failed"]

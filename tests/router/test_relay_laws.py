@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +39,7 @@ def _worlds(draw: st.DrawFn) -> tuple[World, Plan, int]:
         deep=hosted[: draw(st.integers(0, 3))],
         rescue=draw(st.sampled_from([None, fast])),
         merge=draw(st.sampled_from(["continue", "thinking", "revise", "hold"])),
+        hedges={"a/m": draw(st.floats(0.01, 20.0))} if draw(st.booleans()) else {},
         p_fast=0.5,
     )
     threshold = draw(st.floats(-5.0, 0.0))
@@ -58,14 +60,14 @@ def _worlds(draw: st.DrawFn) -> tuple[World, Plan, int]:
 
 @given(_worlds(), st.randoms(use_true_random=False))
 def test_no_fault_schedule_repeats_drops_or_reorders_text(
-    drawn: tuple[World, Plan, int], random: object
+    drawn: tuple[World, Plan, int], random: Random
 ) -> None:
     made, plan, reads_before_plan = drawn
     for _ in range(reads_before_plan):
         if made.running:
             made.speak(max(made.running), 1)
     made.do(made.relay.decided(plan, made.clock))
-    made.run()
+    made.run(random.choice)
 
     assert ANSWER.startswith(made.text)
     assert len(made.ends) == 1
