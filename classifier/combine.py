@@ -62,6 +62,7 @@ def combine(judged: Assessment, sure: Assessment) -> Assessment:
         classifier=f"{judged.classifier}+{sure.classifier}",
         task_probabilities={**probabilities},
         signals={**sure.signals, **judged.signals},
+        embedding=sure.embedding,
     )
 
 

@@ -91,7 +91,7 @@ class MiniLmEncoder:
         tokenizer.no_padding()
         shape = json.loads((folder / "config.json").read_text())
         model = BertModel(BertConfig(**shape))
-        weights: dict[str, torch.Tensor] = load_file(folder / "model.safetensors")  # pyright: ignore[reportUnknownVariableType]  # safetensors' PathLike lacks its argument
+        weights: dict[str, torch.Tensor] = load_file(folder / "model.safetensors")
         model.load_state_dict({name: weights[name] for name in model.state_dict()})
         torch.nn.Module.to(model.eval(), self._dtype())
         self._tokenizer, self._model = tokenizer, model

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Iterator
-from itertools import pairwise
-from zlib import crc32
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.assessment import Task
 from classifier.cues import CUES
 from classifier.text import Ask
+from models.chat import ChatRequest
 
 Vector = NDArray[np.float32]
 
 EDGE_CHARS = 240  # instructions stand in the first or the last lines
 OPENING_CHARS = 40
-HASHED_CHARS = 2000
-HASH_BITS = 13
 
 _RANGES: dict[str, tuple[tuple[int, int], ...]] = {  # share of characters, by code point
     "digits": ((0x30, 0x39),),
@@ -132,18 +129,25 @@ def _cues(text: str) -> Iterator[float]:
         yield float(pattern.search(tail) is not None)
 
 
-def hashed(ask: Ask) -> Vector:
-    """Words, word pairs and character trigrams in 2**HASH_BITS buckets, log-damped, length one."""
-    text = ask.full.lower()
-    if len(text) > HASHED_CHARS:
-        text = text[: HASHED_CHARS // 2] + text[-HASHED_CHARS // 2 :]
-    words = re.findall(r"\w+|[^\w\s]", text)
-    grams = Counter(words)
-    grams.update(f"{a} {b}" for a, b in pairwise(words))
-    grams.update(f"#{text[i : i + 4]}" for i in range(len(text) - 3))
-    vector = np.zeros(1 << HASH_BITS, np.float32)
-    buckets = np.fromiter((crc32(g.encode()) for g in grams), np.uint32, len(grams))
-    counts = np.fromiter(grams.values(), np.float32, len(grams))
-    np.add.at(vector, buckets & ((1 << HASH_BITS) - 1), np.log1p(counts))
-    norm = float(np.linalg.norm(vector))
-    return vector / norm if norm else vector
+def structure(request: ChatRequest, ask: Ask) -> dict[str, float]:
+    """What the request's build says, whatever its words are: signals for people and for policy."""
+    return {
+        "prompt_chars": float(ask.chars),
+        "context_chars": float(sum(len(m.text) for m in request.messages)),
+        "turns": float(sum(m.role == "user" for m in request.messages)),
+        "tools": float(len(request.tools)),
+        "has_code": float(_has_code(ask.full)),
+        "has_media": float(request.has_media),
+        "wants_json": float(request.response_format is not None),
+    }
+
+
+def named_task(ask: Ask, probabilities: Mapping[Task, float]) -> Task:
+    """The likeliest task; media in the newest turn make it multimodal whatever the words say."""
+    if ask.has_media:
+        return "multimodal"
+    return max(probabilities, key=lambda task: probabilities[task])
+
+
+def _has_code(text: str) -> bool:
+    return "```" in text or _COMPILED["code_words"].search(text) is not None

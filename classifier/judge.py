@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias, cast
 
 from classifier import judge_prompts as prompts
 from classifier.assessment import Assessment, Task
 from classifier.calibrate import Platt
+from classifier.features import named_task
 from classifier.text import Ask, clip, read_ask
 from models.chat import ChatRequest
 
@@ -75,13 +76,6 @@ class JudgeClassifier:
             "top_logprobs": TOP_LOGPROBS,
             "structured_outputs": {"choice": list(question.letters)},
         }
-
-
-def named_task(ask: Ask, probabilities: Mapping[Task, float]) -> Task:
-    """The likeliest task; media in the newest turn make it multimodal whatever the words say."""
-    if ask.has_media:
-        return "multimodal"
-    return max(probabilities, key=lambda task: probabilities[task])
 
 
 def label_probabilities(reply: Body, letters: Iterable[str]) -> dict[str, float]:

@@ -26,7 +26,7 @@ WRAPPERS = (
 )
 _OPEN = re.compile(r"<(" + "|".join(WRAPPERS) + r")(?:\s[^<>]{0,200})?>")
 # Some clients mark the user's own words instead; then only those count.
-_QUERY = re.compile(r"<(user_query|user_message|task)>(.+?)</\1>", re.DOTALL)
+OWN_WORDS = ("user_query", "user_message", "task")
 _GENERIC_SYSTEM = re.compile(r"you are (a|an) (helpful|friendly)?\s*(ai )?assistant", re.IGNORECASE)
 
 CLIP_CHARS = 4000  # head and tail that are looked at; more would not change the answer
@@ -55,20 +55,29 @@ def strip_wrappers(text: str) -> str:
     if "<" not in text:
         return text
     kept: list[str] = []
-    position = 0
+    unclosed: set[str] = set()  # looked for once: a megabyte of opening tags must not take minutes
+    kept_to = position = 0
     while match := _OPEN.search(text, position):
         closing = f"</{match.group(1)}>"
-        end = text.find(closing, match.end())
+        end = -1 if closing in unclosed else text.find(closing, match.end())
+        position = match.end() if end < 0 else end + len(closing)
         if end < 0:
-            kept.append(text[position : match.end()])
-            position = match.end()
-            continue
-        kept.append(text[position : match.start()])
-        position = end + len(closing)
-    kept.append(text[position:])
-    stripped = "".join(kept)
-    query = _QUERY.search(stripped) if "</" in stripped else None
-    return query.group(2) if query else stripped
+            unclosed.add(closing)
+        else:
+            kept.append(text[kept_to : match.start()])
+            kept_to = position
+    kept.append(text[kept_to:])
+    return _marked_words("".join(kept))
+
+
+def _marked_words(text: str) -> str:
+    """What stands in the first of the blocks that hold the user's own words, else everything."""
+    for tag in OWN_WORDS:
+        _, opened, rest = text.partition(f"<{tag}>")
+        words, closed, _ = rest.partition(f"</{tag}>")
+        if opened and closed and words.strip():
+            return words
+    return text
 
 
 def clip(text: str, limit: int = CLIP_CHARS) -> str:

@@ -1,0 +1,116 @@
+"""The trained head: embedding and form in, task and chances out. NumPy only."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.assessment import Task
+from classifier.calibrate import Isotonic, Platt, softmax
+from classifier.features import FORM_NAMES
+
+Floats: TypeAlias = NDArray[np.float32]
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+
+EMBEDDING_SCALE = 10.0  # brings the embedding's numbers (about 0.05) near those of the form
+FORM_LIMIT = 4.0  # standard deviations; an odd prompt may not shout down the embedding
+
+
+class HeadMismatch(Exception):
+    """The head's file was trained for other features than this code computes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the head says of one request."""
+
+    tasks: dict[Task, float]
+    p_fast: float  # calibrated chance that the fast tier's answer is good
+    gain: float  # expected quality that the deep tier adds, on the pair it was trained with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Linear softmax over tasks; a small network for quality; calibration on top of each."""
+
+    mean: Floats
+    spread: Floats
+    task_names: tuple[Task, ...]
+    task_weights: Floats
+    task_bias: Floats
+    task_scale: float
+    hidden_weights: Floats
+    hidden_bias: Floats
+    output_weights: Floats  # columns: fast quality, gain
+    output_bias: Floats
+    fast_calibration: Isotonic
+    judge: Platt  # for the language-model judge's logit; identity until it has been fitted
+    meta: Mapping[str, Any]
+
+    @property
+    def version(self) -> str:
+        """Name of this training, e.g. `minilm-v1`."""
+        return str(self.meta["version"])
+
+    def read(self, embedding: Floats, form: Floats) -> Reading:
+        """Task probabilities and quality of one request."""
+        x = inputs(embedding[None], form[None], self.mean, self.spread)[0]
+        tasks = softmax((x @ self.task_weights + self.task_bias) * self.task_scale)
+        hidden = np.maximum(x @ self.hidden_weights + self.hidden_bias, 0)
+        fast, gain = (hidden @ self.output_weights + self.output_bias).tolist()
+        return Reading(
+            tasks=dict(zip(self.task_names, tasks.tolist(), strict=True)),
+            p_fast=float(self.fast_calibration(fast)),
+            gain=gain,
+        )
+
+
+def inputs(embeddings: Floats, forms: Floats, mean: Floats, spread: Floats) -> Floats:
+    """Rows for the head: scaled embedding, then standardised form."""
+    standard = np.clip((forms - mean) / spread, -FORM_LIMIT, FORM_LIMIT)
+    return np.hstack([embeddings * EMBEDDING_SCALE, standard]).astype(np.float32)
+
+
+def load(data: bytes) -> Head:
+    """A head from the bytes of its .npz file."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        arrays: Arrays = {name: file[name] for name in file.files}
+    meta = cast("dict[str, Any]", json.loads(str(arrays["meta"])))
+    if tuple(meta["form_names"]) != FORM_NAMES:
+        raise HeadMismatch(
+            f"head {meta['version']} was trained for other features: run scripts/train again"
+        )
+    return Head(
+        **{name: arrays[name].astype(np.float32) for name in WEIGHTS},
+        task_names=tuple(meta["tasks"]),
+        task_scale=float(meta["task_scale"]),
+        fast_calibration=Isotonic(scores=arrays["fast_scores"], values=arrays["fast_values"]),
+        judge=Platt(scale=meta["judge"]["scale"], shift=meta["judge"]["shift"]),
+        meta=meta,
+    )
+
+
+WEIGHTS = (
+    "mean",
+    "spread",
+    "task_weights",
+    "task_bias",
+    "hidden_weights",
+    "hidden_bias",
+    "output_weights",
+    "output_bias",
+)
+
+
+@cache
+def load_shipped() -> Head:
+    """The head in classifier/data, read once."""
+    return load(files("classifier").joinpath("data/head.npz").read_bytes())

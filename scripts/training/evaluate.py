@@ -1,0 +1,195 @@
+"""Figures on rows that the model in question has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.calibrate import Isotonic, fit_isotonic, softmax
+from classifier.head import Floats
+from classifier.measures import auroc, curve, ece, f1_per_class, reliability
+from scripts.training.fit import Mask, fit_quality, fit_tasks, run_quality
+from scripts.training.rows import FOLDS, Labelled, Outcome
+
+GOOD = 0.5  # an answer with at least this score is good enough
+MIN_BLOCK = 60  # rows behind each step of the calibration
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairFigures:
+    """How well requests of one fast/deep pair are told apart."""
+
+    rows: int
+    fast: float
+    deep: float
+    by_gain: dict[str, float]
+    by_fail: dict[str, float]
+    by_name: dict[str, float]  # as if only the benchmark's name were known
+    auroc: float  # of "the fast tier fails"
+    within: float  # the same inside one benchmark, mean over benchmarks
+    ece: float
+    bins: list[tuple[float, float, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFigures:
+    """Task accuracy."""
+
+    accuracy: float
+    f1: dict[str, float]
+    per_source: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossed:
+    """Outputs for each row by a net that was trained on the other folds."""
+
+    fast: Doubles
+    gain: Doubles
+
+
+def cross_fit(x: Floats, targets: Floats, folds: NDArray[np.int_], extra: int = 0) -> Crossed:
+    """`extra` rows at the end of x and targets are trained on in every fold, never predicted."""
+    rows = len(folds)
+    out = np.zeros((rows, 2))
+    for fold in range(FOLDS):
+        seen = np.concatenate([folds != fold, np.ones(extra, bool)])
+        out[folds == fold] = run_quality(
+            fit_quality(x[seen], targets[seen]), x[:rows][folds == fold]
+        )
+    return Crossed(fast=out[:, 0], gain=out[:, 1])
+
+
+def cross_calibrate(scores: Doubles, good: Mask, folds: NDArray[np.int_]) -> Doubles:
+    """Each fold through a calibration that was fitted on the others."""
+    out = np.zeros_like(scores)
+    for fold in np.unique(folds):
+        fitted = fit_isotonic(scores[folds != fold], good[folds != fold], min_block=MIN_BLOCK)
+        out[folds == fold] = fitted(scores[folds == fold])
+    return out
+
+
+def calibration(scores: Doubles, good: Mask) -> Isotonic:
+    """The calibration to ship: on all out-of-fold scores."""
+    return fit_isotonic(scores, good, min_block=MIN_BLOCK)
+
+
+def pair_figures(
+    rows: Sequence[Outcome], crossed: Crossed, p_fast: Doubles, keep: Mask
+) -> PairFigures:
+    """Figures on the rows of `keep`."""
+    chosen = [row for row, kept in zip(rows, keep, strict=True) if kept]
+    fast = np.array([row.fast for row in chosen])
+    deep = np.array([row.deep for row in chosen])
+    fails = fast < GOOD
+    names = [row.benchmark for row in chosen]
+    return PairFigures(
+        rows=len(chosen),
+        fast=float(fast.mean()),
+        deep=float(deep.mean()),
+        by_gain=curve_figures(crossed.gain[keep], fast, deep),
+        by_fail=curve_figures(-p_fast[keep], fast, deep),
+        by_name=curve_figures(_table(rows, names), fast, deep),
+        auroc=auroc(-p_fast[keep], fails),
+        within=_within(-crossed.fast[keep], fails, names),
+        ece=ece(p_fast[keep], ~fails),
+        bins=reliability(p_fast[keep], ~fails),
+    )
+
+
+def curve_figures(need: Doubles, fast: Doubles, deep: Doubles) -> dict[str, float]:
+    """RouteLLM's measures."""
+    line = curve(need, fast, deep)
+    return {
+        "APGR": line.apgr,
+        "CPT50": line.cpt(0.5),
+        "CPT80": line.cpt(0.8),
+        "within 1 pt": line.share_within(0.01),
+    }
+
+
+def _table(rows: Sequence[Outcome], names: Sequence[str]) -> Doubles:
+    gains: dict[str, list[float]] = {}
+    for row in rows:
+        gains.setdefault(row.benchmark, []).append(row.deep - row.fast)
+    return np.array([float(np.mean(gains[name])) for name in names])
+
+
+def _within(scores: Doubles, labels: Mask, names: Sequence[str]) -> float:
+    column = np.asarray(names)
+    found: list[tuple[float, int]] = []
+    for name in np.unique(column):
+        inside = column == name
+        if 0 < labels[inside].sum() < inside.sum():
+            found.append((auroc(scores[inside], labels[inside]), int(inside.sum())))
+    return float(np.average([a for a, _ in found], weights=[n for _, n in found]))
+
+
+def leave_one_benchmark_out(
+    rows: Sequence[Outcome], x: Floats, targets: Floats, own: int
+) -> dict[str, float]:
+    """AUROC of "the fast tier fails" on each benchmark, by a net that never saw it."""
+    names = np.array([row.benchmark for row in rows])
+    fails = np.array([row.fast < GOOD for row in rows])
+    found: dict[str, float] = {}
+    for name in np.unique(names):
+        seen = np.concatenate([names != name, np.ones(own, bool)])
+        held = names == name
+        out = run_quality(fit_quality(x[seen], targets[seen]), x[: len(rows)][held])
+        found[str(name)] = auroc(-out[:, 0], fails[held])
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """Task logits of rows by models that did not see their group."""
+
+    names: tuple[str, ...]
+    logits: Doubles
+
+
+def cross_tasks(
+    rows: Sequence[Labelled], x: Floats, judged: int, group_of: Callable[[Labelled], str]
+) -> Said:
+    """The first `judged` rows, each by a model trained without the rows of its group."""
+    groups = np.array([group_of(row) for row in rows])
+    names = tuple(sorted({row.task for row in rows}))
+    logits = np.zeros((judged, len(names)))
+    for group in np.unique(groups[:judged]):
+        seen = np.flatnonzero(groups != group)
+        chosen = [rows[int(i)] for i in seen]
+        model = fit_tasks(x[seen], [row.task for row in chosen], [row.source for row in chosen])
+        assert model.names == names, "a task occurs in one group only"
+        held = np.flatnonzero(groups[:judged] == group)
+        logits[held] = model.logits(x[held])
+    return Said(names=names, logits=logits)
+
+
+def task_figures(rows: Sequence[Labelled], said: Said, part: slice) -> TaskFigures:
+    """Figures on a slice of the judged rows."""
+    chosen = rows[part]
+    answers = [said.names[int(i)] for i in said.logits[part].argmax(axis=1)]
+    truth = [row.task for row in chosen]
+    hits = np.array([a == t for a, t in zip(answers, truth, strict=True)])
+    sources = np.array([row.source for row in chosen])
+    return TaskFigures(
+        accuracy=float(hits.mean()),
+        f1=f1_per_class(truth, answers),
+        per_source={str(s): float(hits[sources == s].mean()) for s in np.unique(sources)},
+    )
+
+
+def temperature(said: Said, truth: Sequence[str]) -> float:
+    """The factor on the logits with the least log-loss on rows of unseen groups."""
+    at = np.array([said.names.index(task) for task in truth])
+    rows = np.arange(len(at))
+    factors = np.linspace(0.2, 3.0, 57)
+    losses = [
+        -np.log(softmax(said.logits[: len(at)] * f)[rows, at] + 1e-12).mean() for f in factors
+    ]
+    return float(factors[int(np.argmin(losses))])
