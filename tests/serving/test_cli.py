@@ -1,5 +1,6 @@
 """The command line: what it prints, and that errors are one sentence and exit code 2."""
 
+import json
 import socket
 from pathlib import Path
 
@@ -124,3 +125,29 @@ def test_doctor_goes_on_when_the_settings_are_wrong(capsys: pytest.CaptureFixtur
     assert run.code == 1
     assert "did you mean `port`?" in run.out
     assert "python" in run.out
+
+
+def test_route_explains_a_decision_without_an_engine(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("headstart.toml").write_text('[fast]\nurl = "http://127.0.0.1:9/v1"\nmodel = "m"\n')
+    run = Run(capsys, "route", "Prove that sqrt(2) is irrational")
+    shown = " ".join(run.out.split())
+
+    assert run.code == 0
+    assert "task math_reasoning" in shown
+    assert "P(fast is enough)" in shown
+    assert "threshold 0.55" in shown
+    assert "because P(fast is good enough)" in shown
+    assert "local/m" in shown
+    assert "stand-in-anthropic/m" in shown
+
+
+def test_route_as_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-secret")
+    Path("headstart.toml").write_text('[fast]\nurl = "http://127.0.0.1:9/v1"\n')
+    run = Run(capsys, "route", "Prove that sqrt(2) is irrational", "--json", "--model", "deep")
+    decision = json.loads(run.out)
+
+    assert decision["plan"]["route"] == "deep"
+    assert decision["plan"]["deep"][0]["name"] == "deepseek/deepseek-v4-pro"
+    assert decision["estimates"][-1]["usd"] > 0
+    assert "sk-secret" not in run.out
