@@ -84,9 +84,10 @@ def main() -> None:
             _show(name, results[name])
     if args.json:
         print(json.dumps({name: [asdict(r) for r in rows] for name, rows in results.items()}))
-    worst = min(rows[-1].tokens_per_second for rows in results.values())
+    # Of its own processor time, because a neighbour on the core must not fail the check.
+    worst = min(rows[-1].tokens_per_cpu_second for rows in results.values())
     if worst < args.floor:
-        sys.exit(f"{worst:,.0f} tokens/s is below the floor of {args.floor:,.0f}")
+        sys.exit(f"{worst:,.0f} tokens per CPU second is below the floor of {args.floor:,.0f}")
 
 
 def _variant(options: Options, per_write: int, *, naive: bool) -> list[Result]:
@@ -194,7 +195,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--coalesced", type=int, default=8, help="tokens a write, second variant")
     parser.add_argument("--model", default="fast", help="what Headstart is asked for")
     parser.add_argument("--no-naive", action="store_true", help="leave the baseline out")
-    parser.add_argument("--floor", type=float, default=0.0, help="fail below so many tokens/s")
+    parser.add_argument(
+        "--floor", type=float, default=0.0, help="fail below so many tokens per CPU second"
+    )
     parser.add_argument("--json", action="store_true", help="figures for programs")
     return parser
 

@@ -163,11 +163,6 @@ class WireServer(ABC):
         """Requests on open connections whose reply is not complete."""
         return sum(r.answered is None and r.connection.closed is None for r in self.requests)
 
-    def forget(self) -> None:
-        """Empty the log; open connections stay open."""
-        self.requests.clear()
-        self.connections.clear()
-
     async def until(self, fact: Callable[[], bool], within: float = 5.0) -> None:
         """Wait until the log makes this true."""
         async with asyncio.timeout(within):
