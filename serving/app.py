@@ -9,7 +9,7 @@ from typing import Final
 
 import httpx
 import msgspec
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from classifier.assessment import Classifier
@@ -56,7 +56,7 @@ async def build(
     closing.push_async_callback(router.aclose)
     keys = {name: key.get_secret_value() for name, key in settings.server.client_keys.items()}
 
-    async def metrics() -> Response:
+    async def metrics(_: Request) -> Response:
         body, content_type = await asyncio.to_thread(telemetry.render_metrics)
         return Response(body, headers={"content-type": content_type})
 

@@ -67,13 +67,14 @@ class ModelsHandler:
         self._router = router
         self._created = created
 
-    async def list_all(self) -> Response:
+    async def list_all(self, request: Request) -> Response:
         """Every name that a client may ask for."""
         items = [self._item(listing) for listing in self._router.models()]
         return json_reply({"object": "list", "data": items})
 
-    async def get(self, name: str) -> Response:
+    async def get(self, request: Request) -> Response:
         """One of them."""
+        name: str = request.path_params["name"]
         for listing in self._router.models():
             if listing.id == name:
                 return json_reply(self._item(listing))

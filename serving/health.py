@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from fastapi import Request
 from fastapi.responses import Response
 
 from models.chat import Json
@@ -35,15 +36,15 @@ class HealthHandler:
         """`readiness` is asked at each request."""
         self._readiness = readiness
 
-    async def greeting(self) -> Response:
+    async def greeting(self, request: Request) -> Response:
         """Says what this is; some clients ask `HEAD /` first."""
         return Response(_GREETING, media_type="text/plain")
 
-    async def health(self) -> Response:
+    async def health(self, request: Request) -> Response:
         """The process runs."""
         return json_reply({"status": "ok"})
 
-    async def ready(self) -> Response:
+    async def ready(self, request: Request) -> Response:
         """200 when somebody could answer, else 503 with the reason."""
         now = self._readiness()
         body: dict[str, Json] = {

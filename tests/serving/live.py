@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from serving.app import build
@@ -76,5 +76,5 @@ async def http(base_url: str) -> AsyncGenerator[httpx.AsyncClient, None]:
         yield client
 
 
-async def _no_metrics() -> Response:
+async def _no_metrics(_: Request) -> Response:
     return Response("", media_type="text/plain")
