@@ -70,7 +70,7 @@ def choose(
         route="deep", because="", deep=deep, rescue=fast, merge=merge, task=task, hedges=hedges
     )
     if asked.mode == "pinned":
-        name = asked.pinned.name if asked.pinned else ""
+        name = (asked.pinned.stands_in_for or asked.pinned.name) if asked.pinned else ""
         return _checked(replace(plan, because=f"the client asked for {name}"), request, fleet)
     if asked.mode == "fast":
         if fast is None:
@@ -190,7 +190,8 @@ def _checked(plan: Plan, request: ChatRequest, fleet: FleetView) -> Plan:
 
 def _refusal(request: ChatRequest, fleet: FleetView, message: str) -> Unsupported | PromptTooLong:
     """The error that says what stands in the way."""
-    targets = [*([fleet.fast] if fleet.fast else []), *fleet.hosted.values()]
+    hosted = [target for target in fleet.hosted.values() if not target.stands_in_for]
+    targets = [*([fleet.fast] if fleet.fast else []), *hosted]
     reasons = list(dict.fromkeys(inability(request, target.card) for target in targets))
     reasons = [reason for reason in reasons if reason]
     detail = "; ".join(reasons[:3]) or "no local engine is ready and no provider key is set"
