@@ -190,6 +190,23 @@ async def _ask(
             shown.set()
 
 
+async def test_a_judge_on_an_engine_of_its_own_is_asked_and_may_fail() -> None:
+    judge = engine("not a label")
+    async with judge, hosted(fast=engine(DRAFT), anthropic=claude(DEEP)) as fleet:
+        judged: dict[str, Any] = {"classifier": {"url": judge.base_url}}
+        async with (
+            headstart(fleet.settings | judged) as url,
+            httpx.AsyncClient(timeout=20) as client,
+        ):
+            body = {"model": "auto", "messages": ASK, **TO_FAST}
+            reply = await client.post(f"{url}/v1/chat/completions", json=body)
+
+    asked = [r for r in judge.requests if r.method == "POST"]
+    assert len(asked) == 2
+    assert asked[0].json["max_tokens"] == 1
+    assert reply.json()["choices"][0]["message"]["content"] == DRAFT
+
+
 async def test_the_wire_itself_is_in_order() -> None:
     async with (
         hosted(fast=engine(DRAFT), anthropic=claude(DEEP)) as fleet,
