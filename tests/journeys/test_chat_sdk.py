@@ -193,7 +193,10 @@ async def _ask(
 async def test_a_judge_on_an_engine_of_its_own_is_asked_and_may_fail() -> None:
     judge = engine("not a label")
     async with judge, hosted(fast=engine(DRAFT), anthropic=claude(DEEP)) as fleet:
-        judged: dict[str, Any] = {"classifier": {"url": judge.base_url}}
+        judged: dict[str, Any] = {
+            "classifier": {"url": judge.base_url},
+            "deadlines": {"classifier": 5.0, "fast_first_token": 5.0},
+        }
         async with (
             headstart(fleet.settings | judged) as url,
             httpx.AsyncClient(timeout=20) as client,
