@@ -39,7 +39,15 @@ _WORDS = {
     "pl": "i jest nie co jak dlaczego ja ty z dla na w się czy to są",
     "en": "the a an and is are not what why how i you with for on of in to can does do please",
 }
+_SHORT = "an as at be by he if it no or so we all any her his one out per she con des par".split()
 _VOCABULARY = {language: frozenset(words.split()) for language, words in _WORDS.items()}
+
+_COMMON = frozenset(_SHORT).union(*_VOCABULARY.values())
+
+
+def is_common_word(word: str) -> bool:
+    """True for a word that is too common to be the beginning of another that was broken off."""
+    return word.lower() in _COMMON
 
 
 def language_of(text: str) -> str:

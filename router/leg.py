@@ -14,10 +14,10 @@ from models.stream import (
     ToolCallEnded,
     ToolCallStarted,
 )
-from router.baton import Splice
 from router.deadline import Deadlines
 from router.outcome import LegRecord
 from router.roster import Runner
+from router.seam import Splice
 from router.transcript import OpenLeg, Step
 
 

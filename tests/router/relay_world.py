@@ -19,7 +19,7 @@ from models.stream import (
     Usage,
     UsageReported,
 )
-from router.baton import anchor
+from router.anchor import anchor
 from router.deadline import Deadlines
 from router.gate import Confidence
 from router.plan import Plan, Target
@@ -48,6 +48,7 @@ class Script:
     piece: int = 7
     fault: str = "none"  # none | refuse | break | stall | mute
     after: int = 0
+    echo: bool = True  # begins with the last words, as the instruction asks
     restart: bool = False  # disobeys: says the whole answer again from its start
     logprob: float = -0.1
 
@@ -84,7 +85,8 @@ class Script:
             return ANSWER if not said or not _prefills(opening) else ANSWER[len(said) :]
         if _prefills(opening):
             return ANSWER[len(said) :]
-        return anchor(said) + ANSWER[len(said.rstrip()) :]
+        rest = ANSWER[len(said.rstrip()) :]
+        return anchor(said) + rest if self.echo else rest.lstrip()
 
 
 def _prefills(opening: OpenLeg) -> bool:

@@ -1,0 +1,111 @@
+"""Where a reply tells again what the client has read.
+
+`Told` is the transcript as it is compared, folded (`router.folding`). A `Retelling` follows one
+reply through it, character by character, from every place where a model may have started over.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+
+from router.anchor import anchor, squeeze
+from router.folding import Folded, is_unspaced, is_word
+
+MARKS = '.,;:!?。、।॥،؛؟።…"'  # ends of sentences and clauses, and quotes, which fold to one
+ENDINGS = ".!?:…。！？：।॥۔؟።"
+CLOSERS = "\"'”’“»›)]}」』】）］*_`~ \t"
+_NEARBY = 400  # letters before the end: here a model may start over at any word, else at a line
+_ONLY_A_MARKER = re.compile(r"\s*(?:\d{1,3}[.)]|[-*+•>|]|#{1,6})")
+
+
+class Told:
+    """What the client has been shown."""
+
+    def __init__(self, text: str, *, finished: bool) -> None:
+        """`finished`: the text was cut at the end of a sentence."""
+        shown = text.rstrip()
+        folded = Folded(text)
+        self.text = text
+        self.white = text[len(shown) :]
+        self.letters = "".join(folded.letters).rstrip(MARKS)
+        self.origins = folded.origins[: len(self.letters)]
+        self.end = self.origins[-1] + 1 if self.letters else 0  # behind the last letter
+        last_line = text[text.rfind("\n") + 1 :]
+        ended = shown.rstrip(CLOSERS)[-1:] in {*ENDINGS} or "\n" in self.white
+        begun = _ONLY_A_MARKER.fullmatch(last_line.rstrip()) is not None
+        self.finished = finished or (ended and not begun)
+        asked_for = anchor(text)
+        self.anchor = squeeze(asked_for)
+        self.anchor_letters = len("".join(Folded(asked_for).letters).rstrip(MARKS))
+
+    @property
+    def word_is_over(self) -> bool:
+        """True when something stands behind the last word already."""
+        return 0 < self.end < len(self.text) and is_word(self.text[self.end - 1])
+
+    def starts(self) -> list[int]:
+        """Where in the letters a model may begin when it starts over."""
+        found = {0} if self.letters else set[int]()
+        for line_end in re.finditer(r"\n", self.text):
+            at = bisect_left(self.origins, line_end.end())
+            if at < len(self.letters):
+                found.add(at)
+        nearby = range(max(0, len(self.letters) - _NEARBY), len(self.letters))
+        return sorted(found.union(filter(self._begins_word, nearby)))
+
+    def _begins_word(self, at: int) -> bool:
+        origin = self.origins[at]
+        if at and self.origins[at - 1] == origin:
+            return False  # the second letter of a ligature
+        before, char = self.text[origin - 1 : origin], self.text[origin]
+        return not is_word(before) or is_unspaced(char) or is_unspaced(before)
+
+
+class Retelling:
+    """A reply compared with what was told, from the place where the reply begins."""
+
+    def __init__(self, told: Told, begin: int) -> None:
+        """`begin`: index in the reply."""
+        self.begin = begin
+        self.anchored: int | None = None  # behind the anchor, said to the letter
+        self.matches: list[tuple[int, int]] = []  # start in the letters told, end in the reply
+        self._told = told
+        self._said = Folded()
+        self._compared = 0  # letters
+        self._live = told.starts()
+        self._anchor_said = ""
+
+    @property
+    def alive(self) -> bool:
+        """True while what comes next may still be a repetition."""
+        return bool(self._live) or self._in_anchor
+
+    @property
+    def _in_anchor(self) -> bool:
+        return self._anchor_said != self._told.anchor and self._told.anchor.startswith(
+            self._anchor_said
+        )
+
+    def push(self, char: str) -> None:
+        """The next character of the reply."""
+        self._said.push(char)
+        end = self.begin + self._said.length
+        if self._in_anchor and not char.isspace():
+            self._anchor_said += char
+            if self._anchor_said == self._told.anchor:
+                self.anchored = end
+        letters, origins = self._said.letters, self._said.origins
+        while self._live and self._compared < len(letters):
+            at = self._compared
+            whole = at + 1 == len(letters) or origins[at + 1] != origins[at]
+            self._compare(letters[at], self.begin + origins[at] + 1 if whole else None)
+            self._compared += 1
+
+    def _compare(self, letter: str, end: int | None) -> None:
+        """Keep the starts that this letter agrees with; `end`: behind it, if it can be cut there."""
+        told, behind = self._told.letters, self._compared + 1
+        live = [start for start in self._live if told[start + behind - 1] == letter]
+        self._live = [start for start in live if start + behind < len(told)]
+        if end is not None:
+            self.matches += [(start, end) for start in live if start + behind == len(told)]
