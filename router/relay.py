@@ -67,16 +67,18 @@ class Relay:
         now: float,
         second_look: Callable[[Plan, Confidence], Plan],
         exact_only: bool = False,
+        whole_words: bool = True,
     ) -> None:
         """Prepare; `start` opens the first leg.
 
         draft: speaks first, behind the gate, while `plan` may still be in the making.
         second_look: the policy, asked again once the draft's first sentence stands.
         exact_only: only native prefill may go on after shown text (JSON must not be garbled).
+        whole_words: show words when they are whole; False where each token counts (logprobs).
         """
         self.plan = plan
         self.phase = Phase.GATE
-        self.shown = Transcript(now)
+        self.shown = Transcript(now, whole_words=whole_words)
         self.finish: FinishReason | None = None
         self.error: HeadstartError | None = None  # set when the answer is missing or cut short
         self._draft = draft
@@ -337,6 +339,7 @@ class Relay:
         self._stop_current(step, now)
         self.phase = Phase.CARRY
         self.shown.show_text(step, TextDelta(gate.text[:length]), now)
+        self.shown.flush(step, now)
         self.shown.at_sentence_end = True
         if gate.finish is not None and gate.finish.reason == "length":
             self._end(step, gate.finish, now)  # the client's token limit is used up
@@ -378,6 +381,8 @@ class Relay:
                 self._open(step, rescue, because, now)
 
     def _open(self, step: Step, runner: Runner, because: str, now: float) -> None:
+        if not self.shown.provisional:  # else it is the draft's, which still speaks
+            self.shown.forget_tail()
         cut = self.shown.at_sentence_end
         self._current = self._legs.open(step, runner, self._to_continue(), because, now, cut=cut)
 
@@ -433,6 +438,7 @@ class Relay:
 
     def _end(self, step: Step, finish: Finished, now: float) -> None:
         """The one finish."""
+        self.shown.flush(step, now)
         self._stop_all(step, now)
         self.shown.provisional = False
         self.phase = Phase.DONE

@@ -217,6 +217,7 @@ class Router:
             now=now,
             second_look=partial(second_look, rules=self._rules),
             exact_only=request.response_format is not None,
+            whole_words=not request.logprobs,
         )
 
     async def _plan(self, request: ChatRequest, asked: Asked, outcome: Outcome) -> Plan:

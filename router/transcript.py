@@ -36,11 +36,21 @@ class Step:
     stop: list[int] = field(default_factory=list[int])
 
 
-class Transcript:
-    """Text and tool calls that went out. Only ever grows, but for text that was provisional."""
+_LONGEST_WORD = 40  # characters held back at most: beyond it is no word
 
-    def __init__(self, begun: float) -> None:
-        """`begun`: when the request came in, on the relay's clock."""
+
+class Transcript:
+    """Text and tool calls that went out. Only ever grows, but for text that was provisional.
+
+    The last word waits until it is whole, and white space until something follows. So when a leg
+    breaks, the next one goes on from the end of a word: it need not guess whether "capi" was
+    one, and no space is said twice.
+    """
+
+    def __init__(self, begun: float, *, whole_words: bool = True) -> None:
+        """`begun`: when the request came in. `whole_words=False` shows every piece as it comes."""
+        self._whole_words = whole_words
+        self._tail = ""  # received, not shown
         self.first_shown: float | None = None  # seconds since then
         self.chars = 0  # of text, whatever became of it
         self.calls = 0
@@ -57,7 +67,28 @@ class Transcript:
         return self._pieces[0] if self._pieces else ""
 
     def show_text(self, step: Step, event: TextDelta, now: float) -> None:
-        """A piece of the answer."""
+        """A piece of the answer, as far as its words are whole."""
+        if not self._whole_words:
+            self._show(step, event, now)
+            return
+        text = self._tail + event.text
+        whole = _whole(text)
+        self._tail = text[whole:]
+        if whole == len(event.text) == len(text):
+            self._show(step, event, now)
+        elif whole:
+            self._show(step, TextDelta(text[:whole]), now)
+
+    def flush(self, step: Step, now: float) -> None:
+        """Show what waits: nothing will be added to it."""
+        tail, self._tail = self._tail, ""
+        self._show(step, TextDelta(tail), now)
+
+    def forget_tail(self) -> None:
+        """Its leg broke: the next one says it again."""
+        self._tail = ""
+
+    def _show(self, step: Step, event: TextDelta, now: float) -> None:
         if event.text:
             if self.first_shown is None:
                 self.first_shown = now - self._begun
@@ -68,12 +99,14 @@ class Transcript:
 
     def show_aside(self, step: Step, event: ReasoningDelta | RefusalDelta, now: float) -> None:
         """Reasoning or a refusal: seen, but not part of the text that a next leg continues."""
+        self.flush(step, now)
         if self.first_shown is None:
             self.first_shown = now - self._begun
         step.show.append(event)
 
     def show_call(self, step: Step, call: ToolCallStarted, arguments: str, now: float) -> None:
         """A whole tool call, numbered across legs."""
+        self.flush(step, now)
         if self.first_shown is None:
             self.first_shown = now - self._begun
         at = self.calls
@@ -85,6 +118,26 @@ class Transcript:
     def replace(self, step: Step) -> None:
         """What stood here was provisional: the client drops it, the answer starts over."""
         self.provisional = False
+        self._tail = ""
         if self.text:
             self._pieces = []
             step.show.append(Replaced(0))
+
+
+def _whole(text: str) -> int:
+    """Length of the text that more text cannot change: without the last word and white space."""
+    end = len(text)
+    last = text[-1:]
+    if last.isspace():
+        return len(text.rstrip())
+    if not last.isalnum() or _unspaced(last):
+        return end
+    begin = max(text.rfind(" "), text.rfind("\n"))
+    if begin < 0 or end - begin > _LONGEST_WORD:
+        return 0 if end <= _LONGEST_WORD else end
+    return len(text[:begin].rstrip())
+
+
+def _unspaced(char: str) -> bool:
+    """Scripts that put no spaces between words: each of their characters stands for itself."""
+    return "\u0e00" <= char <= "\u0eff" or "\u1000" <= char <= "\u109f" or char > "\u2e7f"

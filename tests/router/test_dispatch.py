@@ -137,7 +137,7 @@ async def test_a_stalled_leg_is_cancelled_when_its_time_is_up() -> None:
     slow = ScriptedReads("a", [*_texts("One "), None])
     kitchen = _Kitchen(
         slow,
-        ScriptedReads("b", [*_texts("two."), _END]),
+        ScriptedReads("b", [*_texts(" two."), _END]),
         plan=_plan(_A, _B),
         limits=Deadlines(stall=0.02, deep_first_sentence=0.1),
     )
@@ -149,7 +149,7 @@ async def test_closing_the_answer_closes_every_leg() -> None:
     deep = ScriptedReads("a", [*_texts("One "), None])
     kitchen = _Kitchen(deep, plan=_plan(_A), limits=Deadlines())
     stream = kitchen.run()
-    assert await anext(stream) == [TextDelta("One ")]
+    assert await anext(stream) == [TextDelta("One")]
     await stream.aclose()
     assert deep.closed == 1
     assert [r.finish for r in kitchen.ended] == ["stopped"]
@@ -176,7 +176,7 @@ async def test_a_bug_in_an_adapter_costs_its_leg_only(caplog: pytest.LogCaptureF
 
     kitchen = _Kitchen(
         Broken("a", []),
-        ScriptedReads("b", [*_texts("two."), _END]),
+        ScriptedReads("b", [*_texts(" two."), _END]),
         plan=_plan(_A, _B),
         limits=Deadlines(),
     )

@@ -20,6 +20,7 @@ _SCRIPTS = st.builds(
     piece=st.integers(1, 60),
     fault=_FAULTS,
     after=st.integers(0, len(ANSWER)),
+    echo=st.booleans(),
     restart=st.booleans(),
     logprob=st.floats(-5.0, 0.0),
 )
