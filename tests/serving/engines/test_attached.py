@@ -110,9 +110,9 @@ async def test_something_else_answers_there(reply: bytes, said: str) -> None:
     asked: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(reply)
-        await writer.drain()
+        if request := await reader.read(65536):  # none when the last probe was broken off
+            asked.append(request)
+            writer.write(reply)
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
