@@ -21,6 +21,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 
+from opentelemetry.context import Context
+
 from classifier.assessment import Assessment, Classifier
 from models.catalogue import Catalogue
 from models.chat import ChatRequest
@@ -30,6 +32,7 @@ from models.tokens import estimate_prompt
 from router.deadline import Deadlines
 from router.dispatch import Dispatch, LegHooks
 from router.fleet import Fleet
+from router.health import HealthReport
 from router.ledger import fill_usage, saved_usd, settle
 from router.names import resolve
 from router.observe import Observer
@@ -109,8 +112,18 @@ class Router:
         self._known = frozenset(card.name for card in catalogue.cards()) | set(fleet.hosted)
         self._store_prompts = store_prompts
 
-    def answer(self, request: ChatRequest, *, dialect: str, client: str = "") -> Answer:
-        """Begin to answer. Raises a RequestError for what is wrong with the request itself."""
+    def answer(
+        self,
+        request: ChatRequest,
+        *,
+        dialect: str,
+        client: str = "",
+        trace: Context | None = None,
+    ) -> Answer:
+        """Begin to answer. Raises a RequestError for what is wrong with the request itself.
+
+        `trace`: the client's own trace, which ours joins.
+        """
         asked = self._asked(request)
         needs_judge = asked.mode == "auto"
         plan = None if needs_judge else self._choose(request, asked, None)
@@ -124,7 +137,7 @@ class Router:
             plan=plan,
             prompt=request.last_user_text if self._store_prompts else "",
         )
-        return Answer(outcome=outcome, events=self._run(request, asked, plan, outcome))
+        return Answer(outcome=outcome, events=self._run(request, asked, plan, outcome, trace))
 
     async def explain(self, request: ChatRequest) -> Explanation:
         """What would be decided, and what each candidate would cost."""
@@ -132,7 +145,7 @@ class Router:
         plan = self._choose(request, self._asked(request), assessment)
         targets = ([plan.draft] if plan.draft else []) + list(plan.deep)
         usage = Usage(input=estimate_prompt(request), output=request.max_tokens or _EXPECTED_ANSWER)
-        estimates = tuple(_estimate(target, usage) for target in targets)
+        estimates = tuple(self._estimate(target, usage) for target in targets)
         return Explanation(assessment=assessment, plan=plan, estimates=estimates)
 
     def models(self) -> tuple[ModelListing, ...]:
@@ -161,6 +174,10 @@ class Router:
         )
         return (*tiers, *hosted)
 
+    def providers(self) -> dict[str, HealthReport]:
+        """How each hosted target that was asked has been doing, by name."""
+        return self._fleet.health()
+
     @property
     def ready(self) -> bool:
         """True when some model could answer right now."""
@@ -175,7 +192,12 @@ class Router:
     # -- one request ----------------------------------------------------------------------------
 
     async def _run(
-        self, request: ChatRequest, asked: Asked, plan: Plan | None, outcome: Outcome
+        self,
+        request: ChatRequest,
+        asked: Asked,
+        plan: Plan | None,
+        outcome: Outcome,
+        trace: Context | None,
     ) -> AsyncGenerator[Sequence[StreamEvent], None]:
         """Relay the legs; whatever happens, the outcome is complete and stored at the end."""
         begun = time.monotonic()
@@ -186,7 +208,7 @@ class Router:
             opened=partial(self._observer.leg_started, outcome),
             ended=partial(self._leg_ended, request, outcome),
         )
-        self._observer.started(outcome)
+        self._observer.started(outcome, trace)
         try:
             stream = self._dispatch.run(relay, request, planning=planning, hooks=hooks)
             async with aclosing(stream):
@@ -254,6 +276,17 @@ class Router:
         if relay.phase is Phase.DONE and outcome.saved_usd is None:
             outcome.saved_usd = saved_usd(outcome, datetime.now(UTC))
 
+    def _estimate(self, target: Target, usage: Usage) -> CostEstimate:
+        """Dollars for a typical answer; a stand-in is priced as the model whose place it takes."""
+        at = datetime.now(UTC)
+        if target.stands_in_for:
+            usd = cost(usage, self._catalogue.card(target.stands_in_for), at)
+            note = f"no key is set: {target.name} stands in, for nothing"
+            return CostEstimate(target=target.stands_in_for, usd=usd, note=note)
+        usd = Decimal(0) if target.local else cost(usage, target.card, at)
+        note = "on your own machine" if target.local else ""
+        return CostEstimate(target=target.name, usd=usd, note=note)
+
     # -- names ----------------------------------------------------------------------------------
 
     def _asked(self, request: ChatRequest) -> Asked:
@@ -269,13 +302,3 @@ class Router:
             equals = (self._fleet.hosted.get(name) for name in pinned.card.equals)
             return Asked(mode="pinned", pinned=pinned, equals=tuple(t for t in equals if t))
         return Asked(mode=request.headstart.mode or resolved.mode)
-
-
-def _estimate(target: Target, usage: Usage) -> CostEstimate:
-    """Dollars for a typical answer; the local engine costs nothing per token."""
-    if target.stands_in_for:
-        note = f"plays {target.stands_in_for}, for which no key is set"
-    else:
-        note = "on your own machine" if target.local else ""
-    usd = cost(usage, target.card, datetime.now(UTC))
-    return CostEstimate(target=target.name, usd=usd, note=note)

@@ -166,6 +166,7 @@ def _rules(settings: Settings) -> Rules:
         merge=settings.relay.merge,
         min_mean_logprob=settings.relay.min_mean_logprob,
         order=tuple(settings.deep.order),
+        hedge=settings.deep.hedge,
         tasks={task: tuple(order) for task, order in settings.deep.tasks.items()},
     )
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from serving.auth import ClientAuth
 from serving.dialects.openai.dialect import ChatCompletions
 from serving.errors import install_error_handlers
-from serving.handlers import Answering, ChatHandler, ModelsHandler
+from serving.handlers import Answering, ChatHandler, ModelsHandler, ProvidersHandler
 from serving.health import HealthHandler, Readiness
 from serving.routes import Handler, install_routes
 
@@ -35,6 +35,7 @@ def build_edge(
         app,
         chat=ChatHandler(router, dialect, max_body),
         models=ModelsHandler(router, created=_now()),
+        providers=ProvidersHandler(router),
         health=HealthHandler(readiness),
         metrics=metrics,
     )

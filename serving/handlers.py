@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Protocol
 
 from fastapi import Request
 from fastapi.responses import Response
+from opentelemetry import propagate
+from opentelemetry.context import Context
 
 from models.chat import ChatRequest, Json
 from models.errors import ModelNotFound
+from router.health import HealthReport
 from router.plan import Plan, Target
 from router.router import Answer, Explanation, ModelListing
 from serving.auth import client_name
@@ -21,7 +25,9 @@ from serving.replies import StreamedReply, WholeReply
 class Answering(Protocol):
     """What the edge needs of the router."""
 
-    def answer(self, request: ChatRequest, *, dialect: str, client: str) -> Answer:
+    def answer(
+        self, request: ChatRequest, *, dialect: str, client: str, trace: Context | None = None
+    ) -> Answer:
         """Begin to answer; raises a `RequestError` for what can be refused at once."""
         ...
 
@@ -31,6 +37,10 @@ class Answering(Protocol):
 
     def models(self) -> tuple[ModelListing, ...]:
         """The names that clients may use."""
+        ...
+
+    def providers(self) -> dict[str, HealthReport]:
+        """How the hosted models have been doing."""
         ...
 
 
@@ -47,7 +57,10 @@ class ChatHandler:
         """Parse, ask the router, and reply as the client asked: streamed or whole."""
         parsed = self._dialect.parse(await read_body(request, self._max_body))
         answer = self._router.answer(
-            parsed.request, dialect=self._dialect.name, client=client_name(request)
+            parsed.request,
+            dialect=self._dialect.name,
+            client=client_name(request),
+            trace=propagate.extract(request.headers) if "traceparent" in request.headers else None,
         )
         if parsed.request.stream:
             return StreamedReply(answer, self._dialect, parsed.stream_renderer(answer.outcome))
@@ -57,6 +70,19 @@ class ChatHandler:
         """What would be done with this request, why, and what it would cost."""
         parsed = self._dialect.parse(await read_body(request, self._max_body))
         return json_reply(explanation_object(await self._router.explain(parsed.request)))
+
+
+class ProvidersHandler:
+    """The state of every hosted model that was asked."""
+
+    def __init__(self, router: Answering) -> None:
+        """The router knows."""
+        self._router = router
+
+    async def list_all(self, request: Request) -> Response:
+        """Breaker, failure share and latencies, by `provider/model`."""
+        reports = self._router.providers()
+        return json_reply({name: asdict(report) for name, report in reports.items()})
 
 
 class ModelsHandler:

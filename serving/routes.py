@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from serving.handlers import ChatHandler, ModelsHandler
+from serving.handlers import ChatHandler, ModelsHandler, ProvidersHandler
 from serving.health import HealthHandler
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -18,6 +18,7 @@ def install_routes(
     *,
     chat: ChatHandler,
     models: ModelsHandler,
+    providers: ProvidersHandler,
     health: HealthHandler,
     metrics: Handler,
 ) -> None:
@@ -27,6 +28,7 @@ def install_routes(
         ("POST", "/v1/route", chat.route),
         ("GET", "/v1/models", models.list_all),
         ("GET", "/v1/models/{name:path}", models.get),
+        ("GET", "/v1/providers", providers.list_all),
         ("GET", "/health", health.health),
         ("GET", "/ready", health.ready),
         ("GET", "/metrics", metrics),

@@ -72,6 +72,7 @@ class DeepSettings(Section):
         ]
     )
     tasks: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
+    hedge: bool = False  # ask the next model too when one is slower than its own 95th percentile
     stand_in: bool = True  # without any key, let the local engine play the hosted models
 
     @field_validator("order")

@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from decimal import Decimal
 
+from opentelemetry.context import Context
+
 from classifier.assessment import Assessment
 from models.card import ModelCard
 from models.chat import ChatRequest
 from models.errors import HeadstartError
 from models.stream import Finished, StreamEvent, TextDelta, Usage, UsageReported
+from router.health import HealthReport
 from router.outcome import LegRecord, Outcome
 from router.plan import Plan, Target
 from router.router import Answer, CostEstimate, Explanation, ModelListing
@@ -58,7 +61,9 @@ class FakeRouter:
         self.requests: list[ChatRequest] = []
         self.clients: list[str] = []
 
-    def answer(self, request: ChatRequest, *, dialect: str, client: str) -> Answer:
+    def answer(
+        self, request: ChatRequest, *, dialect: str, client: str, trace: Context | None = None
+    ) -> Answer:
         """Remember the request and begin the script."""
         if self.refuse:
             raise self.refuse
@@ -102,6 +107,10 @@ class FakeRouter:
             ModelListing(id="auto", owned_by="headstart", window=None, note="the router decides"),
             ModelListing(id=DEEP.name, owned_by="anthropic", window=1_000_000, note=""),
         )
+
+    def providers(self) -> dict[str, HealthReport]:
+        """Nobody was asked."""
+        return {}
 
 
 def legs() -> list[LegRecord]:
