@@ -41,11 +41,17 @@ _PROBE_TIMEOUT: Final = 5.0
 
 
 async def build(
-    settings: Settings, engines: Mapping[Role, Engine], env: Mapping[str, str]
+    settings: Settings,
+    engines: Mapping[Role, Engine],
+    env: Mapping[str, str],
+    telemetry: Telemetry | None = None,
 ) -> FastAPI:
-    """The whole server around engines that run. Raises `ConfigError` for what cannot work."""
+    """The whole server around engines that run. Raises `ConfigError` for what cannot work.
+
+    `telemetry`: what the environment asks for, unless given.
+    """
     closing = AsyncExitStack()  # what ends with the server, last opened first
-    telemetry = configure(env)
+    telemetry = telemetry or configure(env)
     closing.push_async_callback(asyncio.to_thread, telemetry.shutdown)
     upstreams = plan_upstreams(settings, env)
     local = await local_model(engines, settings, env)

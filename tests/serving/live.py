@@ -20,6 +20,7 @@ from serving.health import Readiness
 from serving.server import Server, listen
 from serving.settings import Settings
 from serving.settings_file import environment
+from serving.telemetry import Telemetry
 
 
 @asynccontextmanager
@@ -58,13 +59,15 @@ async def live_edge(
 
 
 @asynccontextmanager
-async def headstart(fields: Mapping[str, Any]) -> AsyncGenerator[str, None]:
+async def headstart(
+    fields: Mapping[str, Any], telemetry: Telemetry | None = None
+) -> AsyncGenerator[str, None]:
     """A whole Headstart with these settings, as `headstart up` builds it."""
     settings, env = Settings(**fields), environment()
     machine = inspect_machine(env)
     async with (
         running(plan_engines(settings, machine), machine, env) as engines,
-        serve(await build(settings, engines, env)) as url,
+        serve(await build(settings, engines, env, telemetry)) as url,
     ):
         yield url
 
