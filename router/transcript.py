@@ -42,9 +42,9 @@ _LONGEST_WORD = 40  # characters held back at most: beyond it is no word
 class Transcript:
     """Text and tool calls that went out. Only ever grows, but for text that was provisional.
 
-    The last word waits until it is whole, and white space until something follows. So when a leg
-    breaks, the next one goes on from the end of a word: it need not guess whether "capi" was
-    one, and no space is said twice.
+    But for the first, a word waits until it is whole, and white space until something follows. So
+    when a leg breaks, the next one goes on from the end of a word: it need not guess whether
+    "capi" was one, and no space is said twice.
     """
 
     def __init__(self, begun: float, *, whole_words: bool = True) -> None:
@@ -73,6 +73,8 @@ class Transcript:
             return
         text = self._tail + event.text
         whole = _whole(text)
+        if not whole and not self._pieces and text.strip():
+            whole = len(text)  # the first word of an answer does not wait
         self._tail = text[whole:]
         if whole == len(event.text) == len(text):
             self._show(step, event, now)

@@ -85,6 +85,8 @@ class Script:
             return ANSWER if not said or not _prefills(opening) else ANSWER[len(said) :]
         if _prefills(opening):
             return ANSWER[len(said) :]
+        if " " not in said:
+            return ANSWER  # to begin with the first word is to begin
         rest = ANSWER[len(said.rstrip()) :]
         return anchor(said) + rest if self.echo else rest.lstrip()
 
