@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.chat import ChatRequest
 from models.errors import HeadstartError
@@ -238,6 +238,8 @@ class _Run:
                 prefills=prefills,
                 instruction=self._instruction,
             )
+            if opening.judged and target.card.abilities.logprobs:
+                request = replace(request, logprobs=True)
             provider = self._fleet.provider(target)
             stream = provider.stream(request, target.card, streaming=opening.streaming)
             async with aclosing(stream):

@@ -130,7 +130,8 @@ class Legs:
             leg.hedge_at = now + self.hedges[target.name]
         self._legs.append(leg)
         self.records.append(record)
-        step.open.append(OpenLeg(len(self._legs) - 1, target, transcript, runner.streaming))
+        opening = OpenLeg(len(self._legs) - 1, target, transcript, runner.streaming, runner.judged)
+        step.open.append(opening)
         return len(self._legs) - 1
 
     def stop(self, step: Step, leg: int | None, now: float) -> None:

@@ -27,6 +27,7 @@ class Rules:
     threshold: float = 0.55
     merge: Merge = "continue"
     min_mean_logprob: float = -1.5
+    early_tokens: int = 8  # a fast plan's draft is shown after so many sure ones; 0: a sentence
     order: tuple[str, ...] = ()
     tasks: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     hedge: bool = False  # ask the next model when one is slower than its own 95th percentile
@@ -93,6 +94,18 @@ def second_look(plan: Plan, confidence: Confidence, rules: Rules) -> Plan:
         f"< {rules.min_mean_logprob:.2f})"
     )
     return replace(plan, route="deep", because=because, draft=None)
+
+
+def sure_early(plan: Plan, confidence: Confidence, rules: Rules) -> bool:
+    """Whether a fast plan's draft may be shown before its first sentence ends.
+
+    Nothing is going to be spliced behind it, so the sentence is only waited for to judge it; twice
+    as sure as it must be after a few words is sure enough.
+    """
+    enough = 0 < rules.early_tokens <= confidence.tokens
+    if plan.route != "fast" or not enough or confidence.mean is None:
+        return False
+    return confidence.mean >= rules.min_mean_logprob / 2
 
 
 def may_draft(request: ChatRequest) -> bool:

@@ -66,6 +66,7 @@ class Relay:
         deadlines: Deadlines,
         now: float,
         second_look: Callable[[Plan, Confidence], Plan],
+        sure_early: Callable[[Plan, Confidence], bool] = lambda _plan, _confidence: False,
         exact_only: bool = False,
         whole_words: bool = True,
     ) -> None:
@@ -73,6 +74,7 @@ class Relay:
 
         draft: speaks first, behind the gate, while `plan` may still be in the making.
         second_look: the policy, asked again once the draft's first sentence stands.
+        sure_early: the policy's word that a fast plan need not wait for that sentence.
         exact_only: only native prefill may go on after shown text (JSON must not be garbled).
         whole_words: show words when they are whole; False where each token counts (logprobs).
         """
@@ -85,6 +87,7 @@ class Relay:
         self._deadlines = deadlines
         self._begun = now
         self._second_look = second_look
+        self._sure_early = sure_early
         self._exact_only = exact_only
         self._roster = Roster(plan, exact_only=exact_only) if plan else None
         self._legs = Legs(now, deadlines, hedges=plan.hedges if plan else {})
@@ -114,7 +117,7 @@ class Relay:
         """The request came in."""
         step = Step()
         if self._draft is not None:
-            self._open(step, Runner("draft", self._draft), "plan", now)
+            self._open(step, Runner("draft", self._draft, judged=True), "plan", now)
             if self.plan is not None:
                 self._begin_plan(step, self.plan, now)
         elif self.plan is not None:
@@ -314,6 +317,9 @@ class Relay:
             return
         length = self._gate.sentence()
         if length is None:
+            words = self._gate.confidence(len(self._gate.text))
+            if self._sure_early(self.plan, words):
+                self._release(step, now)
             return
         self.plan = self._second_look(self.plan, self._gate.confidence(length))
         if self.plan.route == "fast":

@@ -12,11 +12,12 @@ from router.plan import Plan, Role, Target
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Who takes the baton, as what, and whether in one piece instead of a stream."""
+    """Who takes the baton, as what, and how it is asked (see OpenLeg)."""
 
     role: Role
     target: Target
     streaming: bool = True
+    judged: bool = False
 
 
 class Roster:

@@ -39,7 +39,7 @@ from router.observe import Observer
 from router.outcome import LegRecord, Outcome
 from router.outcomes import OutcomeStore
 from router.plan import Plan, Target
-from router.policy import Asked, Rules, choose, inability, may_draft, second_look
+from router.policy import Asked, Rules, choose, inability, may_draft, second_look, sure_early
 from router.relay import Phase, Relay
 
 _log = logging.getLogger(__name__)
@@ -238,6 +238,7 @@ class Router:
             deadlines=limits,
             now=now,
             second_look=partial(second_look, rules=self._rules),
+            sure_early=partial(sure_early, rules=self._rules),
             exact_only=request.response_format is not None,
             whole_words=not request.logprobs,
         )

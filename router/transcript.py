@@ -25,6 +25,7 @@ class OpenLeg:
     target: Target
     transcript: str
     streaming: bool = True
+    judged: bool = False  # its log-probabilities decide whether it is shown
 
 
 @dataclass(slots=True)

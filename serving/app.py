@@ -171,6 +171,7 @@ def _rules(settings: Settings) -> Rules:
         threshold=settings.classifier.threshold,
         merge=settings.relay.merge,
         min_mean_logprob=settings.relay.min_mean_logprob,
+        early_tokens=settings.relay.early_tokens,
         order=tuple(settings.deep.order),
         hedge=settings.deep.hedge,
         tasks={task: tuple(order) for task, order in settings.deep.tasks.items()},

@@ -121,6 +121,7 @@ class RelaySettings(Section):
     """How draft and upgrade merge."""
 
     merge: Merge = "continue"
+    early_tokens: int = Field(default=8, ge=0)  # see router.policy.sure_early; 0: a whole sentence
     min_mean_logprob: float = -1.5  # a draft less sure of itself than this is never shown
     continue_instruction: str | None = None  # replaces the built-in sentence
 

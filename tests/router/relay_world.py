@@ -34,9 +34,11 @@ ANSWER = (
 )
 
 
-def target(name: str, *, prefill: bool = True, local: bool = False) -> Target:
+def target(
+    name: str, *, prefill: bool = True, local: bool = False, logprobs: bool = False
+) -> Target:
     """A target whose card says whether it continues by itself."""
-    abilities = Abilities(prefill="assistant_turn" if prefill else "none")
+    abilities = Abilities(prefill="assistant_turn" if prefill else "none", logprobs=logprobs)
     card = ModelCard(provider=name, id="m", abilities=abilities, window=32_000)
     return Target(provider=name, card=card, local=local)
 
@@ -173,6 +175,7 @@ def world(
     plan: Plan | None,
     draft: Target | None,
     second_look: Callable[[Plan, Confidence], Plan] = lambda plan, _: plan,
+    sure_early: Callable[[Plan, Confidence], bool] = lambda _plan, _confidence: False,
     exact_only: bool = False,
     deadlines: Deadlines | None = None,
 ) -> World:
@@ -183,6 +186,7 @@ def world(
         deadlines=deadlines or Deadlines(),
         now=0.0,
         second_look=second_look,
+        sure_early=sure_early,
         exact_only=exact_only,
     )
     made = World(relay, scripts)

@@ -30,7 +30,7 @@ from router.relay import Relay
 from tests.router.relay_world import target
 
 pytestmark = pytest.mark.anyio
-_FAST, _A, _B = target("fast", local=True), target("a"), target("b")
+_FAST, _A, _B = target("fast", local=True, logprobs=True), target("a"), target("b")
 _REQUEST = ChatRequest(model="auto", messages=(Message(role="user", parts=(Text(text="Hello?"),)),))
 
 
@@ -118,6 +118,7 @@ async def test_draft_then_upgrade_with_one_usage_total_before_the_finish() -> No
     assert shown[-2:] == [UsageReported(Usage(input=3, output=4)), Finished("stop")]
     assert (fast.closed, deep.closed) == (1, 1)
     assert deep.asked[0].prefill == "Hello."
+    assert (fast.asked[0].logprobs, deep.asked[0].logprobs) == (True, False)
     assert [r.role for r in kitchen.ended] == ["draft", "upgrade"]
 
 

@@ -15,7 +15,16 @@ from models.chat import ChatRequest, Extension, Media, Message, ResponseFormat, 
 from models.errors import PromptTooLong, Unsupported
 from router.gate import Confidence
 from router.plan import Plan, Target
-from router.policy import Asked, FleetView, Rules, choose, inability, may_draft, second_look
+from router.policy import (
+    Asked,
+    FleetView,
+    Rules,
+    choose,
+    inability,
+    may_draft,
+    second_look,
+    sure_early,
+)
 
 _LOCAL = ModelCard(
     provider="fast",
@@ -144,6 +153,16 @@ def test_an_unsure_draft_is_withdrawn() -> None:
     assert "unsure of itself" in unsure.because
     assert second_look(plan, Confidence(mean=-0.2, minimum=-1.0, tokens=8), _RULES) == plan
     assert second_look(plan, Confidence(), _RULES) == plan
+
+
+def test_a_fast_plan_is_shown_early_only_when_it_is_twice_as_sure_as_it_must_be() -> None:
+    fast, deep = _plan(_ask(), 0.9), _plan(_ask(), 0.1)
+    sure = Confidence(mean=-0.5, minimum=-2.0, tokens=8)
+    assert sure_early(fast, sure, _RULES)
+    assert not sure_early(deep, sure, _RULES)
+    assert not sure_early(fast, replace(sure, tokens=7), _RULES)
+    assert not sure_early(fast, replace(sure, mean=-0.8), _RULES)
+    assert not sure_early(fast, sure, replace(_RULES, early_tokens=0))
 
 
 def test_text_is_only_taken_back_from_a_client_that_asked_for_it() -> None:

@@ -48,6 +48,19 @@ def test_nothing_is_shown_before_a_sentence_and_a_plan_are_there() -> None:
     assert made.text.startswith(FIRST_SENTENCE)
 
 
+def test_a_sure_fast_draft_does_not_wait_for_its_sentence() -> None:
+    made = world(
+        {"fast": Script(piece=4)}, plan=None, draft=FAST, sure_early=lambda _, c: c.tokens >= 3
+    )
+    made.do(made.relay.decided(plan("fast"), 0.01))
+    made.speak(0, 3)
+    assert made.text == ""
+    made.speak(0, 1)
+    assert 0 < len(made.text) < len(FIRST_SENTENCE)
+    made.run()
+    assert made.text == ANSWER
+
+
 def test_a_deep_plan_keeps_the_first_sentence_and_hands_over() -> None:
     made = world({"fast": Script(), "a": Script()}, plan=None, draft=FAST)
     made.do(made.relay.decided(plan(), 0.01))

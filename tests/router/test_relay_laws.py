@@ -49,12 +49,14 @@ def _worlds(draw: st.DrawFn) -> tuple[World, Plan, int]:
         unsure = confidence.mean is not None and confidence.mean < threshold
         return replace(before, route="deep", draft=None) if unsure and before.deep else before
 
+    early = draw(st.integers(1, 50))
     known = draw(st.booleans())
     made = world(
         scripts,
         plan=plan if known else None,
         draft=fast if drafted else None,
         second_look=second_look,
+        sure_early=lambda plan, seen: plan.route == "fast" and seen.tokens >= early,
     )
     return made, plan, draw(st.integers(0, 40))
 
