@@ -48,14 +48,19 @@ _CUES: dict[str, tuple[str, str]] = {
         "写一首|故事|物語|소설|起.个名|써줘",
     ),
     "code": (
-        r"code|functions?|python|javascript|typescript|java|rust|golang|c\+\+|c#|sql|bash|regex|script|bugs?|compil\w*|exception"
-        r"|stack ?trace|api|json|html|css|git|docker|npm|pip|class|method|algorithm|tests?|refactor\w*|implement\w*|debug\w*"
-        r"|repo(?:sitory)?|file|error|funktion|función|fonction|функци\w*|метод",
-        "函数|関数|代码|コード|バグ",
+        r"code|coding|functions?|\w+(?:exception|error)|python|javascript|typescript|node(?:js)?|java|kotlin|swift|rust|golang|php"
+        r"|c\+\+|cpp|c#|sql|postgres\w*|mysql|redis|kafka|mongo\w*|queries|query|bash|shell|powershell|regex|scripts?|bugs?|compil\w*"
+        r"|exception|stack ?trace|api|endpoints?|json|yaml|html|css|z-index|react|vue|angular|django|flask|fastapi|pandas|numpy"
+        r"|git|github|docker\w*|kubectl|kubernetes|terraform|nginx|linux|ubuntu|ssh|cron|vim|vscode|npm|pip|cuda|class(?:es)?|methods?"
+        r"|algorithm|arrays?|dictionar(?:y|ies)|variables?|loops?|mutex|sockets?|closures?|decorators?|async|threads?|heap|big o"
+        r"|leetcode|unit tests?|tests?|refactor\w*|implement\w*|debug\w*|deploy\w*|builds?|imports?|commit|branch|merge|repo(?:sitory)?"
+        r"|codebase|cli|flag|config\w*|login|backend|frontend|website|excel|spreadsheet|google sheets|formula|vba|macro|latex|files?"
+        r"|error|funktion|función|fonction|funzione|функци\w*|метод|programm\w*",
+        "函数|関数|代码|コード|バグ|코드|함수",
     ),
     "solve": (
         r"solve|prov(?:e|ing)|proof|calculat\w*|comput\w*|how (?:many|much|long|far|fast)|probabilit\w*|equation|integral"
-        r"|derivative|simplify|evaluate|perimeter|average|percent\w*|triangle|total|remainder|expected (?:value|number)|next number"
+        r"|derivative|series|convergent|continuous|bounded|finite|square root|divided|times|convert|simplify|evaluate|perimeter|average|percent\w*|triangle|total|remainder|expected (?:value|number)|next number|taller|older|if all|truth|lies|puzzle|riddle"
         r"|show that|beweis\w*|berechne|wie viele|combien|quelle distance|cuánt\w*|сколько|докажи",
         "多少|还剩|いくつ|何個",
     ),

@@ -117,7 +117,10 @@ class MiniLmEncoder:
         if len(text) > 2 * limit:
             text = f"{text[:limit]}\n{text[-limit:]}"
         assert self._tokenizer is not None, "load() comes first"
-        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+        whole = text.encode(
+            "utf-8", "replace"
+        ).decode()  # the tokenizer refuses half a surrogate pair
+        ids = self._tokenizer.encode(whole, add_special_tokens=False).ids
         if len(ids) > head + tail:
             ids = ids[:head] + (ids[-tail:] if tail else [])
         return [_CLS, *ids, _SEP]

@@ -21,6 +21,7 @@ Floats: TypeAlias = NDArray[np.float32]
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
 EMBEDDING_SCALE = 10.0  # brings the embedding's numbers (about 0.05) near those of the form
+NET_FIELDS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
 FORM_LIMIT = 4.0  # standard deviations; an odd prompt may not shout down the embedding
 
 
@@ -38,19 +39,30 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Net:
+    """One hidden layer of rectified units, linear outputs."""
+
+    hidden_weights: Floats
+    hidden_bias: Floats
+    output_weights: Floats
+    output_bias: Floats
+
+    def __call__(self, x: Floats) -> Floats:
+        """Outputs of one row or of many."""
+        hidden = np.maximum(x @ self.hidden_weights + self.hidden_bias, 0)
+        return hidden @ self.output_weights + self.output_bias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """Linear softmax over tasks; a small network for quality; calibration on top of each."""
+    """A net for the task, a net for quality, and calibration on top of each."""
 
     mean: Floats
     spread: Floats
+    tasks: Net  # a logit per name
     task_names: tuple[Task, ...]
-    task_weights: Floats
-    task_bias: Floats
     task_scale: float
-    hidden_weights: Floats
-    hidden_bias: Floats
-    output_weights: Floats  # columns: fast quality, gain
-    output_bias: Floats
+    quality: Net  # fast quality, gain
     fast_calibration: Isotonic
     judge: Platt  # for the language-model judge's logit; identity until it has been fitted
     meta: Mapping[str, Any]
@@ -63,9 +75,8 @@ class Head:
     def read(self, embedding: Floats, form: Floats) -> Reading:
         """Task probabilities and quality of one request."""
         x = inputs(embedding[None], form[None], self.mean, self.spread)[0]
-        tasks = softmax((x @ self.task_weights + self.task_bias) * self.task_scale)
-        hidden = np.maximum(x @ self.hidden_weights + self.hidden_bias, 0)
-        fast, gain = (hidden @ self.output_weights + self.output_bias).tolist()
+        tasks = softmax(self.tasks(x) * self.task_scale)
+        fast, gain = self.quality(x).tolist()
         return Reading(
             tasks=dict(zip(self.task_names, tasks.tolist(), strict=True)),
             p_fast=float(self.fast_calibration(fast)),
@@ -89,7 +100,10 @@ def load(data: bytes) -> Head:
             f"head {meta['version']} was trained for other features: run scripts/train again"
         )
     return Head(
-        **{name: arrays[name].astype(np.float32) for name in WEIGHTS},
+        mean=arrays["mean"],
+        spread=arrays["spread"],
+        tasks=_net(arrays, "tasks"),
+        quality=_net(arrays, "quality"),
         task_names=tuple(meta["tasks"]),
         task_scale=float(meta["task_scale"]),
         fast_calibration=Isotonic(scores=arrays["fast_scores"], values=arrays["fast_values"]),
@@ -98,16 +112,8 @@ def load(data: bytes) -> Head:
     )
 
 
-WEIGHTS = (
-    "mean",
-    "spread",
-    "task_weights",
-    "task_bias",
-    "hidden_weights",
-    "hidden_bias",
-    "output_weights",
-    "output_bias",
-)
+def _net(arrays: Arrays, name: str) -> Net:
+    return Net(**{field: arrays[f"{name}.{field}"].astype(np.float32) for field in NET_FIELDS})
 
 
 @cache

@@ -16,14 +16,15 @@ from threadpoolctl import threadpool_limits
 from classifier.calibrate import Isotonic
 from classifier.embedding import Encoder, MiniLmEncoder
 from classifier.features import FORM_NAMES, form
-from classifier.head import Floats, inputs
+from classifier.head import NET_FIELDS, Floats, Net, inputs
 from classifier.text import Ask
 from scripts.training import evaluate, rows
-from scripts.training.fit import Mask, Net, TaskModel, fit_quality, fit_tasks
+from scripts.training.fit import Mask, TaskModel, fit_quality, fit_tasks
 from scripts.training.report import Figures, render
 
 VERSION = "minilm-v1"  # raise it, and the date, with every head that ships
 RELEASED = "2026-11-24"
+OWN_COPIES = 3  # how often each of our own prompts is trained on, beside the measured questions
 DEEP_GUESS = 0.95  # a large model's quality on our own prompts, as a guess
 BATCH = 64
 
@@ -74,7 +75,8 @@ def train(folder: Path, encoder: Encoder, cache: Path | None = None) -> tuple[Tr
     x = inputs(embed(asks, encoder, cache), forms, mean, spread)
     x_pair, x_other, x_public, x_own, x_made = np.split(x, ends[:-1])
 
-    quality = Quality.of(pair, own, x_pair, x_own)
+    guessed = [row for row in own for _ in range(OWN_COPIES)]
+    quality = Quality.of(pair, guessed, x_pair, np.repeat(x_own, OWN_COPIES, axis=0))
     tasks = Tasks.of(public, own, made, np.vstack([x_public, x_own, x_made]))
     trained = Trained(
         mean=mean,
@@ -93,7 +95,7 @@ def train(folder: Path, encoder: Encoder, cache: Path | None = None) -> tuple[Tr
         qwen_all=quality.figures(quality.folds >= 0),
         routellm_dev=compared.figures(compared.folds == 0),
         routellm_all=compared.figures(compared.folds >= 0),
-        benchmarks=evaluate.leave_one_benchmark_out(pair, quality.x, quality.targets, len(own)),
+        benchmarks=evaluate.leave_one_benchmark_out(pair, quality.x, quality.targets),
         tasks_pooled=tasks.pooled,
         tasks_unseen=tasks.unseen,
         tasks_own=tasks.own,
@@ -172,13 +174,13 @@ class Tasks:
 
 def quality_targets(pair: Sequence[rows.Outcome], own: Sequence[rows.Labelled]) -> Floats:
     """Columns: fast quality, gain, each measured model's score, which benchmark it is."""
-    names = sorted({row.benchmark.split("/")[0] for row in pair})
+    names = sorted({row.benchmark for row in pair})
     measured = [
         [
             row.fast,
             row.deep - row.fast,
             *row.scores,
-            *(row.benchmark.split("/")[0] == n for n in names),
+            *(row.benchmark == name for name in names),
         ]
         for row in pair
     ]
@@ -192,23 +194,25 @@ def quality_targets(pair: Sequence[rows.Outcome], own: Sequence[rows.Labelled]) 
 
 def embed(asks: Sequence[Ask], encoder: Encoder, cache: Path | None) -> Floats:
     """An embedding per ask, like lengths together; rounded, so that the last bit does not matter."""
-    texts = sorted({ask.full for ask in asks}, key=lambda text: (len(text), text))
-    digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()
-    table = _cached(cache, digest)
-    if table is None:
-        batches = [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
-        table = np.round(np.vstack([encoder.encode(batch) for batch in batches]), 4)
-        if cache:
-            np.savez(cache, digest=np.array(digest), table=table)
-    index = {text: i for i, text in enumerate(texts)}
-    return table[[index[ask.full] for ask in asks]]
+    known = _cached(cache)
+    keys = {
+        ask.full: hashlib.sha256(ask.full.encode("utf-8", "replace")).hexdigest() for ask in asks
+    }
+    missing = sorted((t for t in keys if keys[t] not in known), key=lambda t: (len(t), t))
+    for start in range(0, len(missing), BATCH):
+        batch = missing[start : start + BATCH]
+        for text, row in zip(batch, np.round(encoder.encode(batch), 4), strict=True):
+            known[keys[text]] = row
+    if cache and missing:
+        np.savez(cache, keys=np.array(list(known)), rows=np.stack(list(known.values())))
+    return np.stack([known[keys[ask.full]] for ask in asks])
 
 
-def _cached(cache: Path | None, digest: str) -> Floats | None:
+def _cached(cache: Path | None) -> dict[str, Floats]:
     if cache is None or not cache.exists():
-        return None
+        return {}
     with np.load(cache, allow_pickle=False) as kept:
-        return kept["table"] if str(kept["digest"]) == digest else None
+        return dict(zip(kept["keys"].tolist(), kept["rows"], strict=True))
 
 
 def described(folder: Path) -> dict[str, tuple[int, str]]:
@@ -237,20 +241,19 @@ def save(path: Path, trained: Trained, figures: Figures) -> None:
         "data": {name: digest for name, (_, digest) in figures.data.items()},
         "metrics": metrics(figures),
     }
-    hidden_weights, hidden_bias, output_weights, output_bias = trained.net
+    nets = {"tasks": trained.tasks.net, "quality": trained.net}
     np.savez_compressed(
         path,
         meta=np.array(json.dumps(meta, sort_keys=True)),
         mean=trained.mean,
         spread=trained.spread,
-        task_weights=trained.tasks.weights.astype(np.float16),
-        task_bias=trained.tasks.bias,
-        hidden_weights=hidden_weights.astype(np.float16),
-        hidden_bias=hidden_bias,
-        output_weights=output_weights,
-        output_bias=output_bias,
         fast_scores=trained.calibration.scores,
         fast_values=trained.calibration.values,
+        **{
+            f"{name}.{field}": getattr(net, field).astype(np.float16)
+            for name, net in nets.items()
+            for field in NET_FIELDS
+        },
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from classifier.calibrate import Isotonic, fit_isotonic, softmax
 from classifier.head import Floats
 from classifier.measures import auroc, curve, ece, f1_per_class, reliability
-from scripts.training.fit import Mask, fit_quality, fit_tasks, run_quality
+from scripts.training.fit import Mask, fit_quality, fit_tasks
 from scripts.training.rows import FOLDS, Labelled, Outcome
 
 GOOD = 0.5  # an answer with at least this score is good enough
@@ -33,6 +33,7 @@ class PairFigures:
     auroc: float  # of "the fast tier fails"
     within: float  # the same inside one benchmark, mean over benchmarks
     ece: float
+    ece_floor: float  # what a perfectly calibrated p_fast shows on so few rows
     bins: list[tuple[float, float, float]]
 
 
@@ -59,9 +60,7 @@ def cross_fit(x: Floats, targets: Floats, folds: NDArray[np.int_], extra: int = 
     out = np.zeros((rows, 2))
     for fold in range(FOLDS):
         seen = np.concatenate([folds != fold, np.ones(extra, bool)])
-        out[folds == fold] = run_quality(
-            fit_quality(x[seen], targets[seen]), x[:rows][folds == fold]
-        )
+        out[folds == fold] = fit_quality(x[seen], targets[seen])(x[:rows][folds == fold])
     return Crossed(fast=out[:, 0], gain=out[:, 1])
 
 
@@ -98,8 +97,15 @@ def pair_figures(
         auroc=auroc(-p_fast[keep], fails),
         within=_within(-crossed.fast[keep], fails, names),
         ece=ece(p_fast[keep], ~fails),
+        ece_floor=_ece_floor(p_fast[keep]),
         bins=reliability(p_fast[keep], ~fails),
     )
+
+
+def _ece_floor(p_fast: Doubles) -> float:
+    dice = np.random.default_rng(0)
+    draws = [ece(p_fast, dice.random(p_fast.size) < p_fast) for _ in range(200)]
+    return float(np.mean(draws))
 
 
 def curve_figures(need: Doubles, fast: Doubles, deep: Doubles) -> dict[str, float]:
@@ -131,16 +137,16 @@ def _within(scores: Doubles, labels: Mask, names: Sequence[str]) -> float:
 
 
 def leave_one_benchmark_out(
-    rows: Sequence[Outcome], x: Floats, targets: Floats, own: int
+    rows: Sequence[Outcome], x: Floats, targets: Floats
 ) -> dict[str, float]:
     """AUROC of "the fast tier fails" on each benchmark, by a net that never saw it."""
     names = np.array([row.benchmark for row in rows])
     fails = np.array([row.fast < GOOD for row in rows])
     found: dict[str, float] = {}
     for name in np.unique(names):
-        seen = np.concatenate([names != name, np.ones(own, bool)])
+        seen = np.concatenate([names != name, np.ones(len(x) - len(rows), bool)])
         held = names == name
-        out = run_quality(fit_quality(x[seen], targets[seen]), x[: len(rows)][held])
+        out = fit_quality(x[seen], targets[seen])(x[: len(rows)][held])
         found[str(name)] = auroc(-out[:, 0], fails[held])
     return found
 
@@ -166,7 +172,7 @@ def cross_tasks(
         model = fit_tasks(x[seen], [row.task for row in chosen], [row.source for row in chosen])
         assert model.names == names, "a task occurs in one group only"
         held = np.flatnonzero(groups[:judged] == group)
-        logits[held] = model.logits(x[held])
+        logits[held] = model.net(x[held])
     return Said(names=names, logits=logits)
 
 

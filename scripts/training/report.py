@@ -30,7 +30,7 @@ _INTRO = """# Training report of `{version}` ({released})
 
 Made by `./scripts/train`; every figure is on rows that the model in question was not trained on.
 The head has two parts on the same inputs (MiniLM-L6-v2's embedding of at most 62 word pieces, and the
-form features of `classifier/features.py`): a softmax regression over tasks, and a small network for the
+form features of `classifier/features.py`): a small net with a logit per task, and another for the
 fast tier's quality and the deep tier's gain, whose first output is calibrated by isotonic regression on
 out-of-fold outputs.
 
@@ -106,6 +106,7 @@ def _within(figures: Figures) -> list[str]:
         f"| AUROC, pooled | {dev.auroc:.3f} | {every.auroc:.3f} |",
         f"| AUROC inside one benchmark, mean | {dev.within:.3f} | {every.within:.3f} |",
         f"| calibration error (ECE, ten bins) | {dev.ece:.3f} | {every.ece:.3f} |",
+        f"| the same if `p_fast` were perfect (chance alone) | {dev.ece_floor:.3f} | {every.ece_floor:.3f} |",
         "",
         f"On a benchmark it never saw (one left out at a time), mean AUROC {mean:.3f}: "
         + ", ".join(f"{name} {value:.2f}" for name, value in sorted(unseen.items()))
@@ -148,6 +149,8 @@ def _tasks(figures: Figures) -> list[str]:
         + ", ".join(f"{name} {value:.2f}" for name, value in sources)
         + ".",
         "",
+        "Two caveats. The authors had read examples of these sources when they wrote `own_prompts.jsonl`, and had seen which of their own",
+        "prompts were mistaken when they last changed `cues.py`: on truly foreign prompts expect less than these two columns say.",
         "Several of the low ones are a matter of the label: wiki_bio counts as creative but asks what a text contains, part of mmlu",
         "and sciq is reading a passage but counts as knowledge, duorc counts as extraction also where a title is asked for.",
         f"The softmax's logits are multiplied by {figures.task_scale:.2f}, which has the least log-loss on unseen sources.",

@@ -68,7 +68,7 @@ async def test_name_and_signals(classifier: EmbeddingClassifier) -> None:
     assert assessment.classifier == classifier.name == "embedding-minilm-v1"
     assert assessment.signals["p_fast_embedding"] == assessment.p_fast
     assert assessment.signals["has_code"] == 1
-    assert assessment.signals["prompt_chars"] == 44
+    assert assessment.signals["prompt_chars"] == 38
 
 
 TASK_OF = {

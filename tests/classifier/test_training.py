@@ -14,6 +14,8 @@ from classifier.head import load
 
 pytest.importorskip("sklearn", reason="the train group is not installed")
 
+from threadpoolctl import threadpool_limits
+
 from scripts.training import __main__ as training
 from scripts.training import fit, rows
 from scripts.training.report import render
@@ -32,9 +34,10 @@ class FakeEncoder:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A few rows of each file, and settings that train in seconds."""
-    monkeypatch.setattr(fit, "EPOCHS", 2)
+    monkeypatch.setattr(fit, "TASK_EPOCHS", 2)
+    monkeypatch.setattr(fit, "QUALITY_EPOCHS", 2)
     monkeypatch.setattr(rows, "MATERIAL", {"translation": 10, "creative": 10})
-    own = [row for i, row in enumerate(rows.read(rows.OWN)) if i % 6 == 0]
+    own = [row for i, row in enumerate(rows.read(rows.OWN)) if i % 9 == 0]
     write(tmp_path / "own.jsonl", own)
     monkeypatch.setattr(rows, "OWN", tmp_path / "own.jsonl")
     models = {rows.FAST: 1.0, rows.DEEP: 1.0, "other": 0.0}
@@ -81,7 +84,8 @@ def write(path: Path, objects: Sequence[object]) -> None:
 def test_the_same_data_gives_the_same_bytes(folder: Path) -> None:
     made: list[bytes] = []
     for name in ("one", "two"):
-        trained, figures = training.train(folder, FakeEncoder())
+        with threadpool_limits(1):
+            trained, figures = training.train(folder, FakeEncoder())
         training.save(folder / f"{name}.npz", trained, figures)
         (folder / f"{name}.md").write_text(render(figures), encoding="utf-8")
         made.append((folder / f"{name}.npz").read_bytes() + (folder / f"{name}.md").read_bytes())
@@ -99,8 +103,8 @@ def test_embeddings_are_kept_and_not_mistaken_for_others(folder: Path) -> None:
     first = training.embed(asks, FakeEncoder(), cache)
     assert (first[0] == first[2]).all()
     assert (training.embed(asks, FakeEncoder(), cache) == first).all()
-    other = training.embed([rows.plain_ask("c")], FakeEncoder(), cache)
-    assert other == pytest.approx(FakeEncoder().encode(["c"]), abs=1e-4)
+    more = training.embed([rows.plain_ask("c"), asks[0]], FakeEncoder(), cache)
+    assert more == pytest.approx(FakeEncoder().encode(["c", "b"]), abs=1e-4)
 
 
 def test_templates_of_one_data_set_are_one_source() -> None:
