@@ -99,13 +99,13 @@ def second_look(plan: Plan, confidence: Confidence, rules: Rules) -> Plan:
 def sure_early(plan: Plan, confidence: Confidence, rules: Rules) -> bool:
     """Whether a fast plan's draft may be shown before its first sentence ends.
 
-    Nothing is going to be spliced behind it, so the sentence is only waited for to judge it; twice
-    as sure as it must be after a few words is sure enough.
+    Nothing is going to be spliced behind it, so the sentence is only waited for to judge it, and
+    a few words that are sure enough tell as much.
     """
     enough = 0 < rules.early_tokens <= confidence.tokens
     if plan.route != "fast" or not enough or confidence.mean is None:
         return False
-    return confidence.mean >= rules.min_mean_logprob / 2
+    return confidence.mean >= rules.min_mean_logprob
 
 
 def may_draft(request: ChatRequest) -> bool:

@@ -155,13 +155,13 @@ def test_an_unsure_draft_is_withdrawn() -> None:
     assert second_look(plan, Confidence(), _RULES) == plan
 
 
-def test_a_fast_plan_is_shown_early_only_when_it_is_twice_as_sure_as_it_must_be() -> None:
+def test_a_fast_plan_is_shown_early_only_when_its_first_words_are_sure() -> None:
     fast, deep = _plan(_ask(), 0.9), _plan(_ask(), 0.1)
     sure = Confidence(mean=-0.5, minimum=-2.0, tokens=8)
     assert sure_early(fast, sure, _RULES)
     assert not sure_early(deep, sure, _RULES)
     assert not sure_early(fast, replace(sure, tokens=7), _RULES)
-    assert not sure_early(fast, replace(sure, mean=-0.8), _RULES)
+    assert not sure_early(fast, replace(sure, mean=-1.6), _RULES)
     assert not sure_early(fast, sure, replace(_RULES, early_tokens=0))
 
 
