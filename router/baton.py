@@ -15,8 +15,8 @@ from dataclasses import replace
 
 from models.chat import ChatRequest, Message, Text
 from models.tokens import estimate_tokens
-from router.anchor import anchor
 from router.languages import CONTINUE, language_of
+from router.seam.anchor import anchor
 
 
 def continuation(

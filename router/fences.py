@@ -22,7 +22,7 @@ class Fence:
 
     def closed_by(self, line: str) -> bool:
         """True when this line ends the block."""
-        bare = line.strip(" \t\r>")
+        bare = line.strip(" \t\r\n>")
         return len(bare) >= len(self.mark) and bare == self.mark[0] * len(bare)
 
 

@@ -17,7 +17,7 @@ from models.stream import (
 from router.deadline import Deadlines
 from router.outcome import LegRecord
 from router.roster import Runner
-from router.seam import Splice
+from router.seam.splice import Splice
 from router.transcript import OpenLeg, Step
 
 

@@ -19,11 +19,11 @@ from models.stream import (
     Usage,
     UsageReported,
 )
-from router.anchor import anchor
 from router.deadline import Deadlines
 from router.gate import Confidence
 from router.plan import Plan, Target
 from router.relay import Phase, Relay
+from router.seam.anchor import anchor
 from router.transcript import OpenLeg, Step
 
 ANSWER = (

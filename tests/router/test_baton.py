@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.chat import ChatRequest, Message, Text
-from router.anchor import anchor
 from router.baton import continuation
 from router.languages import CONTINUE, language_of
-from router.seam import Splice
+from router.seam.anchor import anchor
+from router.seam.splice import Splice
 
 
 def _joined(transcript: str, reply: str, *, exact: bool = False, pieces: int = 3) -> str:

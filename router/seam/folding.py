@@ -11,7 +11,7 @@ from functools import lru_cache
 _MARKUP = "*_`#~\\"
 _QUOTES = "\"'“”„‟‘’‚‛«»‹›「」『』＂＇"
 _DASHES = "-‐‑‒–—―−－﹣"
-_BULLETS = "-+•‣⁃·–—*"  # in Folded.push: only where one stands alone
+_BULLETS = "-+•‣⁃·–—*"  # where one stands alone at the beginning of a line
 
 
 def is_word(char: str) -> bool:
@@ -55,7 +55,7 @@ class Folded:
         self.origins: list[int] = []  # index in the text that this letter came from
         self.length = 0  # of the text
         self._bullet: str | None = None  # one that may stand alone
-        self._at_gap = True  # behind white space, or at the beginning
+        self._line_begins = True  # no word has come on this line
         for char in text:
             self.push(char)
 
@@ -65,11 +65,11 @@ class Folded:
             bullet, self._bullet = self._bullet, None
             if not char.isspace():
                 self._add(fold(bullet), self.length - 1)
-        if self._at_gap and char in _BULLETS:
+        if self._line_begins and char in _BULLETS:
             self._bullet = char
         else:
             self._add(fold(char), self.length)
-        self._at_gap = char.isspace()
+        self._line_begins = char == "\n" or (self._line_begins and char.isspace())
         self.length += 1
 
     def _add(self, letters: str, origin: int) -> None:

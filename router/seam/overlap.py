@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 
-from router.anchor import squeeze
-from router.folding import fold, is_unspaced, is_word
 from router.languages import is_common_word
-from router.retelling import ENDINGS, MARKS, Told
+from router.seam.anchor import squeeze
+from router.seam.folding import fold, is_unspaced, is_word
+from router.seam.retelling import ENDINGS, MARKS, Told
 
 _ENOUGH = 8  # letters, where an ideograph counts for two: a shorter match must be literal
 _LITERAL = 4  # the shortest sentence or line, said to the letter, that is trimmed
 _LITERAL_UNSPACED = 6
+_LEAD = re.compile(r"\W*(?:\d{1,3}[.)])?\W*")  # what stands before the words of a line
+_NUMBER = re.compile(r"\d[\d.,:]*")
 _OPENERS = "\"'“„«»‹¡¿([{「『（*_`~ \t"
 _MARKUP = "*_`~"
+_PARTNER = {"”": "“", "»": "«"}
 _OWN = {*_MARKUP, *'"”“»«„'}  # come in pairs: one may close what the reply itself opened
 
 
@@ -27,22 +30,38 @@ def repeats(told: Told, start: int, said: str, behind: str) -> bool:
     `said`: in the reply's words. `behind`: the reply's next character, if there is one.
     """
     if told.word_is_over and is_word(behind):
-        return False
+        return False  # another, longer word
+    if told.is_heading and behind.strip("*_#\n"):
+        return False  # a sentence that begins like the heading
     part = told.text[told.origins[start] : told.end]
-    weight = sum(2 if is_unspaced(char) else 1 for char in part if fold(char))
-    words = len("".join(char if is_word(char) else " " for char in part).split())
-    unspaced = is_unspaced(part[0])
     literal = _plain(part) == _plain(said)
+    if not any(map(is_word, part)):
+        return literal and told.finished and part.startswith("|-")  # the rule of a table
     if _goes_on_repeating(told, start):
         return False
-    if weight >= _ENOUGH and (start == 0 or words > 1 or unspaced or not told.finished):
+    return _is_long(told, start, part) or (literal and _is_literal(told, start, part, behind))
+
+
+def _is_long(told: Told, start: int, part: str) -> bool:
+    """True for what nobody says twice, in whatever case."""
+    several = _words(part) > 1
+    if several and not told.finished and _begins_sentence(told, start):
         return True
-    if not literal or start == 0:
-        return literal
-    if told.finished or (words == 1 and not unspaced):
-        begins = _begins_sentence(told, start) and weight >= (_LITERAL if told.finished else 2)
-        return begins or _is_broken_off(told, part, behind)
-    return weight >= (_LITERAL_UNSPACED if unspaced else _LITERAL)
+    whole = start == 0 or several or is_unspaced(part[0]) or not told.finished
+    return whole and _weight(part) >= _ENOUGH
+
+
+def _is_literal(told: Told, start: int, part: str, behind: str) -> bool:
+    """True for a short match that is believed because it is said to the letter."""
+    if start == 0:
+        return True
+    if told.finished:
+        return _begins_sentence(told, start) and _weight(part) >= _LITERAL
+    if _begins_sentence(told, start) or _is_broken_off(told, part, behind):
+        return True
+    if is_unspaced(part[0]):
+        return _weight(part) >= _LITERAL_UNSPACED
+    return _words(part) > 1 and _weight(part) >= _LITERAL
 
 
 def _goes_on_repeating(told: Told, start: int) -> bool:
@@ -50,40 +69,52 @@ def _goes_on_repeating(told: Told, start: int) -> bool:
 
     Such a match is believed where it is longer than the words that were asked for.
     """
-    part = told.letters[start:]
+    part, before = told.all_letters[start:], told.letters[:start]
     if len(part) >= told.anchor_letters:
         return False
-    period = (part + part).find(part, 1)
-    return period < len(part) or told.letters.endswith(part + part)
+    shared = 0  # letters that stand before the part as well as at its end
+    while shared < min(len(part), start) and before[-1 - shared] == part[-1 - shared]:
+        shared += 1
+    return 2 * shared >= len(part) or (part + part).find(part, 1) < len(part)
 
 
 def _begins_sentence(told: Told, start: int) -> bool:
-    before = told.text[: told.origins[start]].rstrip(_OPENERS)
-    return not before or before[-1] in ENDINGS + "\n"
+    before = told.text[: told.origins[start]]
+    line = before[before.rfind("\n") + 1 :]
+    return _LEAD.fullmatch(line) is not None or before.rstrip(_OPENERS)[-1:] in {*ENDINGS}
 
 
 def _is_broken_off(told: Told, part: str, behind: str) -> bool:
     """True for the beginning of a word or number that the reply says in full."""
-    if told.word_is_over or not all(map(is_word, part)):
-        return part.isdigit() and not told.finished
-    if part.isdigit():
+    if _NUMBER.fullmatch(part):
         return True
+    if told.word_is_over or is_unspaced(part[0]) or not all(map(is_word, part)):
+        return False
     rare = len(part) > 2 or (len(part) == 2 and not part.islower())
     whole_elsewhere = len(re.findall(rf"\b{re.escape(part)}\b", told.text)) > 1
     return is_word(behind) and rare and not is_common_word(part) and not whole_elsewhere
+
+
+def _weight(text: str) -> int:
+    return sum(2 if is_unspaced(char) else 1 for char in text if fold(char))
+
+
+def _words(text: str) -> int:
+    return len("".join(char if is_word(char) else " " for char in text).split())
 
 
 def _plain(text: str) -> str:
     return "".join(filter(fold, text))
 
 
-def end_of_repetition(told: Told, reply: str, end: int, *, done: bool) -> int | None:
+def end_of_repetition(told: Told, start: int, reply: str, end: int, *, done: bool) -> int | None:
     """Behind the marks that belong to a repetition whose last letter stands before `end`.
 
     The transcript's own marks are said again with it; a mark in the place of another is dropped;
     what the repetition opened (`**`, a quotation) is closed by it. None: more must be seen.
     """
     marks = squeeze(told.text[told.end :])
+    part = told.text[told.origins[start] : told.end]
     at = end
     while at < len(reply):
         if reply[at].isspace():
@@ -91,17 +122,19 @@ def end_of_repetition(told: Told, reply: str, end: int, *, done: bool) -> int | 
                 return end
             at += 1
             continue
-        taken, marks = _mark_again(told, reply, at, marks)
-        if at + taken == len(reply) and reply[at] in _OWN and not done:
+        if reply[at] in _OWN and at + len(run_of(reply, at)) == len(reply) and not done:
             return None
+        taken, marks = _mark_again(told, part, reply, at, marks)
         if not taken:
             return end
         at += taken
         end = at
+        if not marks and reply[at : at + 1] == reply[at - 1]:
+            return end  # of `**` only one star was shown
     return end if done or not marks else None
 
 
-def _mark_again(told: Told, reply: str, at: int, marks: str) -> tuple[int, str]:
+def _mark_again(told: Told, part: str, reply: str, at: int, marks: str) -> tuple[int, str]:
     """How much of the reply goes as a mark said again, and the transcript's marks behind it."""
     char = reply[at]
     known = _find(marks, char)
@@ -109,7 +142,7 @@ def _mark_again(told: Told, reply: str, at: int, marks: str) -> tuple[int, str]:
         return 1, marks[known + 1 :]
     if char in _OWN:
         run = run_of(reply, at)
-        return (len(run) if _closes_own(told, reply[:at], run) else 0), marks
+        return (len(run) if _closes_own(told, part, reply[:at], run) else 0), marks
     replaced = char in MARKS and marks.strip("".join(_OWN)) != ""
     glued = reply[at + 1 : at + 2].strip() != ""
     return (1, "") if replaced and not glued else (0, marks)
@@ -133,16 +166,18 @@ def run_of(text: str, at: int) -> str:
     return text[at:end]
 
 
-def _closes_own(told: Told, said: str, run: str) -> bool:
-    """True when the repetition opened this mark, and the transcript has none open."""
+def _closes_own(told: Told, part: str, said: str, run: str) -> bool:
+    """True when only the reply opened this mark, and the transcript has none open."""
     line = told.text[told.text.rfind("\n") + 1 :]
-    return opens(said, run) and not opens(line, run)
+    added = said.count(_PARTNER.get(run, run)) > part.count(_PARTNER.get(run, run))
+    return added and opens(said, run) and not opens(line, run)
 
 
 def opens(text: str, mark: str) -> bool:
     """True when a text leaves a paired mark open."""
     if mark[0] in "”“„":
-        return text.count("“") + text.count("„") > text.count("”")
+        closed = text.count("”") + (text.count("“") if "„" in text else 0)
+        return (text.count("„") or text.count("“")) > closed
     if mark[0] in "«»":
         return text.count("«") > text.count("»")
     return text.count(mark) % 2 == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from router import graphemes
-from router.folding import is_unspaced
+from router.seam.folding import is_unspaced
 
 _PLENTY = 60  # what an anchor may cost; three times as much where that stands in the text twice
 _WORD = 12  # what a word costs: five are plenty
@@ -47,7 +47,8 @@ def _begin(text: str, budget: int) -> int:
             begin = end = _word_begin(text, end)
             budget -= _WORD
     line = text.find("\n", begin) + 1
-    return line if line and len(text[line:].split()) >= _FEW else begin
+    at_line = begin == 0 or text[begin - 1] == "\n"
+    return line if line and not at_line and len(text[line:].split()) >= _FEW else begin
 
 
 def _word_begin(text: str, end: int) -> int:

@@ -7,13 +7,19 @@ import unicodedata
 
 from router import graphemes
 from router.fences import ends_in_closing_fence, fence_in, open_fence
-from router.folding import is_unspaced, is_word
-from router.overlap import opens, run_of
+from router.seam.folding import is_unspaced, is_word
+from router.seam.overlap import opens, run_of
 
 _BLOCK = re.compile(r"(?:[-*+•]|\d{1,3}[.)])[ \t]+\S|#{1,6}[ \t]|```|~~~|\||>[ \t]")
 _BLOCK_BEGUN = re.compile(r"(?:[-*+•]|\d{1,3}[.)]?)[ \t]*|#{1,6}|`{1,2}|~{1,2}|>")
 _BLOCK_LINE = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)]|#{1,6}|>)[ \t]+\S")
 _HEADING = re.compile(r"#{1,6}[ \t]+\S")
+_MARKER = re.compile(r"[ \t]*(?:[-*+•>]|\d{1,3}[.)]|#{1,6})$")
+_OPERATOR = re.compile(r"[-+=<>/×÷&|–—]+[ \t]")
+_OPERATOR_BEGUN = re.compile(r"[-+=<>/×÷&|–—]+")
+_BEHIND_OPERATOR = re.compile(r"\s[-+=<>/×÷&|–—]+$")
+_JSON = re.compile(r"\s*[{\[]\s*[\"{\[]")
+_INFO_BEGUN = re.compile(r"[\w+#-]*")
 _LAST_WORD = re.compile(r"\w+$")
 _FIRST_WORD = re.compile(r"\w+")
 _ADDRESS = re.compile(r"\w://\S*$|\]\([^)\s]*$")
@@ -53,7 +59,7 @@ class Mending:
         self._lines = transcript.split("\n")[-2:]
         self._line = self._lines[-1]
         self._fence = open_fence(transcript)
-        self._in_code = self._fence is not None or opens(self._line, "`")
+        self._inline_code = opens(self._line, "`") or _JSON.match(transcript) is not None
 
     def mend(self, reply: str, *, done: bool) -> str | None:
         """A line break, a space or nothing; None while more of the reply must be seen."""
@@ -64,7 +70,7 @@ class Mending:
             indented = self._fence is not None and white.startswith(("  ", "\t"))
             return "\n" if "\n" not in white and (indented or self._line_is_over()) else ""
         if self._line_is_over():
-            return "\n"
+            return self._behind_line(reply, done=done)
         if not done and _BLOCK_BEGUN.fullmatch(reply):
             return None
         if _BLOCK.match(reply) and self._may_begin_block(reply):
@@ -78,12 +84,21 @@ class Mending:
             return bool(heading) or ends_in_closing_fence(self._text)
         return self._cut or fence_in(self._line) is not None
 
+    def _behind_line(self, reply: str, *, done: bool) -> str | None:
+        """A line break, but for the language that belongs to a bare fence."""
+        if self._fence is not None and self._line.strip() == self._fence.mark:
+            info = _INFO_BEGUN.match(reply)
+            assert info is not None
+            if info.end() == len(reply) and not done:
+                return None
+            if reply[info.end() : info.end() + 1] == "\n" and info.end():
+                return ""
+        return "\n"
+
     def _may_begin_block(self, reply: str) -> bool:
         """True where the list item, heading, row or fence that the reply begins with can stand."""
-        if reply.startswith(("```", "~~~")):
-            return True
-        if self._fence is not None:
-            return False
+        if self._fence is not None or reply[0] in "`~#":
+            return reply[0] in "`~" or self._fence is None
         if reply[0] == "|" and self._line.lstrip().startswith("|"):
             above = self._lines[0].count("|") if len(self._lines) > 1 else 0
             return self._line.endswith("|") and self._line.count("|") >= above
@@ -92,22 +107,37 @@ class Mending:
     def _space(self, reply: str, *, done: bool) -> str | None:
         """A space between what would run together."""
         context = self._text[-_CONTEXT:]
-        if graphemes.joined(context + reply[0], len(context)) or _ADDRESS.search(self._line):
+        before, after = _base(context), reply[0]
+        if graphemes.joined(context + after, len(context)) or _ADDRESS.search(self._line):
             return ""
-        before = _base(context)
-        after = reply[0]
         if is_unspaced(before) or is_unspaced(after):
             return ""
+        if self._beside_sign(before, after):
+            return " "
+        if _OPERATOR_BEGUN.fullmatch(reply) and not done:
+            return None
         if is_word(before) and is_word(after):
             return self._between_words(before, reply, done=done)
-        if self._in_code:
-            return " " if before in ",;" and is_word(after) else ""
-        if after in _PAIRED or before in _PAIRED:
-            verdict = self._inside_pair(before, reply, done=done)
-            if verdict != " ":
-                return verdict
-        number = before in ".,:" and context[-2:-1].isdigit() and after.isdigit()
-        return " " if not number and _may_end(before) and _may_begin(before, after) else ""
+        if self._fence is not None or self._inline_code:
+            return self._in_code(before, reply)
+        return self._between_marks(before, reply, done=done)
+
+    def _beside_sign(self, before: str, after: str) -> bool:
+        """True behind a bullet or an operator that has a space on its other side."""
+        if _MARKER.match(self._line):
+            return after != before
+        begins = is_word(after) or after in _BEGINS
+        return begins and _BEHIND_OPERATOR.search(self._line) is not None
+
+    def _in_code(self, before: str, reply: str) -> str:
+        """Between two statements a line break, behind a comma a space, else nothing."""
+        if _OPERATOR.match(reply):
+            return " " if is_word(before) or before in ")]" else ""
+        if self._fence is None or not (is_word(reply[0]) or reply[0] == '"'):
+            return ""
+        if before in ")]};" and is_word(reply[0]):
+            return "\n"
+        return " " if before in ",:;" else ""
 
     def _between_words(self, before: str, reply: str, *, done: bool) -> str | None:
         """A space, unless both are parts of one number or of a word that the text knows."""
@@ -121,16 +151,23 @@ class Mending:
         known = _FIRST_WORD.findall(self._text[: last.start()])
         return "" if last[0] + first[0] in known and last[0] not in known else " "
 
-    def _inside_pair(self, before: str, reply: str, *, done: bool) -> str | None:
-        """Nothing behind a mark that opens, or before one that closes; else a space may be."""
-        after = run_of(reply, 0)
-        if after[0] in _PAIRED:
-            if len(after) == len(reply) and not done:
+    def _between_marks(self, before: str, reply: str, *, done: bool) -> str | None:
+        """A space, but not inside a pair of marks, a link or a number."""
+        after = reply[0]
+        if _OPERATOR.match(reply) and (is_word(before) or before in ")]"):
+            return " "
+        if after in _PAIRED:
+            run = run_of(reply, 0)
+            if len(run) == len(reply) and not done:
                 return None
-            if opens(self._line, after):
+            if opens(self._line, run):
                 return ""
-        behind = run_of(self._text[::-1], 0)
-        return "" if before in _PAIRED and opens(self._line, behind) else " "
+        if before in _PAIRED and opens(self._line, run_of(self._text[::-1], 0)):
+            return ""
+        number = before in ".,:" and self._text[-2:-1].isdigit() and after.isdigit()
+        link = before == "]" and after in "(["
+        apart = _may_end(before) and _may_begin(before, after)
+        return " " if apart and not number and not link else ""
 
 
 def _base(text: str) -> str:

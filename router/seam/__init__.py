@@ -1,0 +1,1 @@
+"""The seam between two legs: nothing said twice, nothing run together."""
