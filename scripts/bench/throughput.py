@@ -171,8 +171,8 @@ def _result(name: str, rates: list[tuple[float, float]]) -> Result:
 
 
 def _show(variant: str, results: Sequence[Result]) -> None:
-    table = Table("asked", "tokens/s", "lowest", "highest", "tokens per CPU second", "ratio")
-    table.title = f"Streams of a fake engine, {variant}"
+    columns = ("asked", "tokens/s", "lowest", "highest", "tokens per CPU second", "ratio")
+    table = Table(*columns, title=f"Streams of a fake engine, {variant}")
     baseline = next((r for r in results if r.target.startswith("FastAPI")), results[0])
     for result in results:
         ratio = result.tokens_per_second / baseline.tokens_per_second
