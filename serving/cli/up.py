@@ -119,7 +119,7 @@ def _curl(url: str, keyed: bool) -> str:
     body = {
         "model": "auto",
         "stream": True,
-        "messages": [{"role": "user", "content": "Why is the sky blue?"}],
+        "messages": [{"role": "user", "content": "Prove that sqrt(2) is irrational."}],
     }
     key = " -H 'Authorization: Bearer YOUR_CLIENT_KEY'" if keyed else ""
     return f"curl -N {url}/v1/chat/completions{key} -d '{json.dumps(body)}'\n"

@@ -16,9 +16,7 @@ FOLLOW = "## Follow one request"
 def quoted_paths(text: str) -> list[str]:
     """What stands in backticks and looks like a file or folder of the repository."""
     quoted = re.findall(r"`([^`\s]+)`", text)
-    return [
-        path for path in quoted if re.fullmatch(r"[\w.-]+(/[\w.-]+)*(/|\.py|\.md)", path)
-    ]
+    return [path for path in quoted if re.fullmatch(r"[\w.-]+(/[\w.-]+)*(/|\.py|\.md)", path)]
 
 
 def exists(path: str, beside: Path, before: str) -> bool:
