@@ -41,7 +41,7 @@ _ANSWER = (
 )
 _CASE = re.compile(rb"case-(\d+)-(\w+)")
 _SLOW = Delivery(cut=40, pauses=(0.02, 0.05, 0.02), pause=0.0)
-_BYTES = Delivery(cut=1, per_write=7)
+_BYTES = Delivery(cut=1, per_write=50)
 
 # name -> what goes wrong, and how the bytes come
 _Kind = tuple[FaultKind | None, dict[str, object], Delivery]
@@ -149,7 +149,7 @@ async def _run(requests: int, streams: int) -> tuple[dict[str, _Row], dict[str, 
                 "classifier": 1.0,
                 "deep_first_sentence": 2.0,
                 "stall": 0.5,
-                "request": 20.0,
+                "request": 60.0,
             }
         }
         before = len(asyncio.all_tasks())
@@ -180,7 +180,7 @@ async def _worker(
         row.asked += 1
         began = time.monotonic()
         try:
-            await asyncio.wait_for(_ask(client, url, case, name, row), 30.0)
+            await asyncio.wait_for(_ask(client, url, case, name, row), 90.0)
         except Exception as error:
             row.broken += 1
             if row.broken <= 2:
