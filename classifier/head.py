@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from classifier.assessment import Task
 from classifier.calibrate import Isotonic, Platt, softmax
-from classifier.features import FORM_NAMES
+from classifier.features import FORM_DIGEST
 
 Floats: TypeAlias = NDArray[np.float32]
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
@@ -36,6 +36,7 @@ class Reading:
     tasks: dict[Task, float]
     p_fast: float  # calibrated chance that the fast tier's answer is good
     gain: float  # expected quality that the deep tier adds, on the pair it was trained with
+    p_deep_better: float  # calibrated chance that the deep tier does better, on the same pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class Head:
     task_scale: float
     quality: Net  # fast quality, gain
     fast_calibration: Isotonic
+    gain_calibration: Platt
     judge: Platt  # for the language-model judge's logit; identity until it has been fitted
     meta: Mapping[str, Any]
 
@@ -81,6 +83,7 @@ class Head:
             tasks=dict(zip(self.task_names, tasks.tolist(), strict=True)),
             p_fast=float(self.fast_calibration(fast)),
             gain=gain,
+            p_deep_better=float(self.gain_calibration(gain)),
         )
 
 
@@ -95,7 +98,7 @@ def load(data: bytes) -> Head:
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         arrays: Arrays = {name: file[name] for name in file.files}
     meta = cast("dict[str, Any]", json.loads(str(arrays["meta"])))
-    if tuple(meta["form_names"]) != FORM_NAMES:
+    if meta["form"] != FORM_DIGEST:
         raise HeadMismatch(
             f"head {meta['version']} was trained for other features: run scripts/train again"
         )
@@ -107,7 +110,8 @@ def load(data: bytes) -> Head:
         task_names=tuple(meta["tasks"]),
         task_scale=float(meta["task_scale"]),
         fast_calibration=Isotonic(scores=arrays["fast_scores"], values=arrays["fast_values"]),
-        judge=Platt(scale=meta["judge"]["scale"], shift=meta["judge"]["shift"]),
+        gain_calibration=Platt(**meta["gain"]),
+        judge=Platt(**meta["judge"]),
         meta=meta,
     )
 

@@ -6,16 +6,16 @@ import argparse
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from classifier.calibrate import Isotonic
+from classifier.calibrate import Isotonic, Platt
 from classifier.embedding import Encoder, MiniLmEncoder
-from classifier.features import FORM_NAMES, form
+from classifier.features import FORM_DIGEST, form
 from classifier.head import NET_FIELDS, Floats, Net, inputs
 from classifier.text import Ask
 from scripts.training import evaluate, rows
@@ -39,6 +39,7 @@ class Trained:
     task_scale: float
     net: Net
     calibration: Isotonic
+    gain: Platt
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,6 +86,7 @@ def train(folder: Path, encoder: Encoder, cache: Path | None = None) -> tuple[Tr
         task_scale=tasks.scale,
         net=fit_quality(quality.x, quality.targets),
         calibration=evaluate.calibration(quality.crossed.fast, quality.good),
+        gain=evaluate.gain_calibration(pair, quality.crossed.gain),
     )
     compared = Quality.of(other, [], x_other, x_own[:0])
     figures = Figures(
@@ -234,10 +236,11 @@ def save(path: Path, trained: Trained, figures: Figures) -> None:
         "released": figures.released,
         "tasks": trained.tasks.names,
         "task_scale": trained.task_scale,
-        "form_names": FORM_NAMES,
+        "form": FORM_DIGEST,
         "fast_model": rows.FAST,
         "deep_model": rows.DEEP,
-        "judge": {"scale": 1.0, "shift": 0.0},  # identity: the judge has not been calibrated yet
+        "gain": asdict(trained.gain),
+        "judge": asdict(Platt()),  # identity: the judge has not been calibrated yet
         "data": {name: digest for name, (_, digest) in figures.data.items()},
         "metrics": metrics(figures),
     }

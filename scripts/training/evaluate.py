@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.calibrate import Isotonic, fit_isotonic, softmax
+from classifier.calibrate import Isotonic, Platt, fit_isotonic, fit_platt, softmax
 from classifier.head import Floats
 from classifier.measures import auroc, curve, ece, f1_per_class, reliability
 from scripts.training.fit import Mask, fit_quality, fit_tasks
@@ -34,6 +34,8 @@ class PairFigures:
     within: float  # the same inside one benchmark, mean over benchmarks
     ece: float
     ece_floor: float  # what a perfectly calibrated p_fast shows on so few rows
+    better_auroc: float  # of "the deep tier does better", by the gain
+    better_ece: float
     bins: list[tuple[float, float, float]]
 
 
@@ -78,6 +80,11 @@ def calibration(scores: Doubles, good: Mask) -> Isotonic:
     return fit_isotonic(scores, good, min_block=MIN_BLOCK)
 
 
+def gain_calibration(rows: Sequence[Outcome], gain: Doubles) -> Platt:
+    """Chance that the deep tier does better, from the gain: too few such rows for an isotonic fit."""
+    return fit_platt(gain, [float(row.deep > row.fast) for row in rows])
+
+
 def pair_figures(
     rows: Sequence[Outcome], crossed: Crossed, p_fast: Doubles, keep: Mask
 ) -> PairFigures:
@@ -98,6 +105,8 @@ def pair_figures(
         within=_within(-crossed.fast[keep], fails, names),
         ece=ece(p_fast[keep], ~fails),
         ece_floor=_ece_floor(p_fast[keep]),
+        better_auroc=auroc(crossed.gain[keep], deep > fast),
+        better_ece=ece(gain_calibration(rows, crossed.gain)(crossed.gain[keep]), deep > fast),
         bins=reliability(p_fast[keep], ~fails),
     )
 

@@ -107,6 +107,8 @@ def _within(figures: Figures) -> list[str]:
         f"| AUROC inside one benchmark, mean | {dev.within:.3f} | {every.within:.3f} |",
         f"| calibration error (ECE, ten bins) | {dev.ece:.3f} | {every.ece:.3f} |",
         f"| the same if `p_fast` were perfect (chance alone) | {dev.ece_floor:.3f} | {every.ece_floor:.3f} |",
+        f'| AUROC of "the deep tier does better", by `deep_gain` | {dev.better_auroc:.3f} | {every.better_auroc:.3f} |',
+        f"| ECE of `p_deep_better` (its two numbers are fitted on all rows) | {dev.better_ece:.3f} | {every.better_ece:.3f} |",
         "",
         f"On a benchmark it never saw (one left out at a time), mean AUROC {mean:.3f}: "
         + ", ".join(f"{name} {value:.2f}" for name, value in sorted(unseen.items()))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from classifier.assessment import TASKS, Assessment
-from classifier.embedding import DIMENSIONS, MiniLmEncoder, WeightsMissing
+from classifier.embedding import MiniLmEncoder, WeightsMissing
 from classifier.embedding_classifier import EmbeddingClassifier, load_default
 from models.chat import ChatRequest
 from tests.classifier.asks import IMAGE, request, turn, user
@@ -33,7 +33,7 @@ def check(assessment: Assessment) -> None:
     assert 0 <= assessment.p_fast <= 1
     assert sum(assessment.task_probabilities.values()) == pytest.approx(1)
     assert all(math.isfinite(value) for value in assessment.signals.values())
-    assert len(assessment.embedding) == 4 * DIMENSIONS
+    assert len(assessment.embedding) == 4 * 384
 
 
 ODD: dict[str, ChatRequest] = {

@@ -1,5 +1,7 @@
 """Form features are finite, in order, and see what they are named after."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -26,6 +28,36 @@ def test_any_text_has_a_form(text: str) -> None:
 
 def test_lone_surrogates_are_text_too() -> None:
     assert np.isfinite(form(Ask(text="\ud800 broken"))).all()
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "at (:",
+        "def ",
+        "\n",
+        " ",
+        "\t",
+        "\u201c",
+        '"',
+        "$",
+        "(",
+        "1,",
+        "a/",
+        "A",
+        "A) ",
+        "how ",
+        "in a ",
+        "```",
+        "-",
+        "\\a{",
+    ],
+)
+def test_no_prompt_is_slow(piece: str) -> None:
+    ask = read_ask(user("x" + piece * 8000 + "x"))
+    started = time.process_time()
+    form(ask)
+    assert time.process_time() - started < 0.1
 
 
 def test_names_are_unique() -> None:

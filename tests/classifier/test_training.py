@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from classifier.embedding import DIMENSIONS
 from classifier.head import load
 
 pytest.importorskip("sklearn", reason="the train group is not installed")
@@ -25,9 +24,7 @@ class FakeEncoder:
     """A random direction per text, the same each time."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        drawn = [
-            np.random.default_rng(zlib.crc32(t.encode())).normal(size=DIMENSIONS) for t in texts
-        ]
+        drawn = [np.random.default_rng(zlib.crc32(t.encode())).normal(size=384) for t in texts]
         return np.stack([row / np.linalg.norm(row) for row in drawn]).astype(np.float32)
 
 
