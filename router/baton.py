@@ -2,8 +2,8 @@
 
 Two halves. `continuation` asks a model to go on: by native prefill where its card says so, else
 by a short instruction in a user turn that asks it to begin with the last words once more. Those
-words are the anchor by which `Splice` finds the seam: it trims what is said twice and mends
-white space, without ever holding back text that cannot be a repetition.
+words are the anchor by which `router.seam` joins the reply: it trims what is said twice and mends
+white space, without holding back text that cannot be a repetition.
 
 Never an assistant prefill to a model that refuses it (Claude 4.6 and later answer 400), and no
 foreign system message (it would change persona and language).
@@ -31,7 +31,9 @@ def continuation(
         return request
     request = replace(request, max_tokens=_tokens_left(request.max_tokens, transcript))
     if prefills:
-        return replace(request, prefill=transcript)
+        # Anthropic refuses a prefill that ends in white space, chat templates strip it, tokenizers
+        # split it badly: the model says it again, and the splice drops it.
+        return replace(request, prefill=transcript.rstrip())
     sentence = instruction or CONTINUE[language_of(request.last_user_text or transcript)]
     turns = (
         Message(role="assistant", parts=(Text(text=transcript),)),

@@ -1,20 +1,21 @@
-"""Code fences, as CommonMark has them: which one is open at the end of a text."""
+"""Code fences, as CommonMark has them: which blocks a text has, and which is open at its end."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-_FENCE = re.compile(r"[ \t]*(?:(?:[-*+>]|\d{1,9}[.)])[ \t]+)*(`{3,}|~{3,})([^`\n]*)")
-
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_FENCE = re.compile(r"[ \t]*(?:(?:[-*+>]|\d{1,9}[.)])[ \t]+)*(`{3,}(?=[^`]*$)|~{3,})([^\n]*)")
+_INDENT = re.compile(r"[ \t]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Fence:
     """The line that opens a code block."""
 
-    start: int  # of its line
+    start: int
     end: int  # behind its line break
     mark: str
     info: str  # the language, as a rule
@@ -29,44 +30,47 @@ class Fence:
 def fence_in(line: str, start: int = 0) -> Fence | None:
     """The fence that this line opens, if it opens one."""
     match = _FENCE.match(line)
-    if match is None:
+    indent = _INDENT.match(line)
+    if match is None or indent is None:
         return None
-    indent = re.match(r"[ \t]*", line)
-    assert indent is not None
     return Fence(start, start + len(line), match[1], match[2].strip(), indent[0])
 
 
-def open_fence(text: str) -> Fence | None:
-    """The code block that `text` ends in."""
+def blocks(text: str) -> Iterator[tuple[Fence, int | None]]:
+    """Each code block: the fence that opens it, and the end of the line that closes it."""
     if "```" not in text and "~~~" not in text:
-        return None
+        return
     fence: Fence | None = None
     at = 0
     for line in _LINE.findall(text):
         if fence is None:
             fence = fence_in(line, at)
         elif fence.closed_by(line):
+            yield fence, at + len(line.rstrip("\n"))
             fence = None
         at += len(line)
-    return fence
+    if fence is not None:
+        yield fence, None
+
+
+def open_fence(text: str) -> Fence | None:
+    """The code block that `text` ends in."""
+    return next((fence for fence, end in blocks(text) if end is None), None)
 
 
 def ends_in_closing_fence(text: str) -> bool:
     """True when the last thing in `text` is the end of a code block."""
-    shown = text.rstrip()
-    begin = shown.rfind("\n") + 1
-    opened = open_fence(shown[:begin])
-    return opened is not None and opened.closed_by(shown[begin:])
+    end = len(text.rstrip())
+    return any(closed is not None and closed >= end for _, closed in blocks(text))
 
 
 def closing(text: str, began: int) -> str:
     """What closes the code block that `text` ends in, where another leg than the last opened it.
 
     `began`: how much of the text was shown before the last leg spoke. A block that this leg
-    opened itself is its own affair, and so is the text of an answer that one leg gave.
+    opened itself is its own affair, and so is an answer that one leg gave alone.
     """
-    fence = open_fence(text)
+    fence = open_fence(text) if began else None
     if fence is None or fence.start >= began:
         return ""
-    at_line_start = text.endswith("\n")
-    return ("" if at_line_start else "\n") + fence.indent + fence.mark
+    return ("" if text.endswith("\n") else "\n") + fence.indent + fence.mark

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.stream import Finished, StreamEvent, TextDelta, TokenLogprob
+from router.cuts import last_break
 from router.sentences import first_boundary
 
 _LONGEST = 600  # characters: a draft without a sentence end in them is cut at a line or a word
@@ -53,7 +54,7 @@ class Gate:
         """Length of the first complete sentence; None while the draft must go on to have one."""
         boundary = first_boundary(self.text, complete=self.finish is not None)
         if boundary is None and len(self.text) > _LONGEST:
-            return _last_break(self.text)
+            return last_break(self.text)
         if boundary is None and self.finish is not None:
             return 0  # it ended without a word
         return boundary
@@ -69,12 +70,3 @@ class Gate:
                 seen += len(event.text)
                 tokens.extend(event.logprobs)
         return Confidence.of(tokens)
-
-
-def _last_break(text: str) -> int:
-    """Where to cut a text that has no sentence end: behind its last line, else its last word."""
-    for mark in ("\n", " "):
-        cut = len(text[: max(text.rfind(mark), 0)].rstrip())
-        if cut:
-            return cut
-    return len(text)

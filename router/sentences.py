@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import re
 
+from router import graphemes
+
 # These end a sentence wherever they stand outside quotes: CJK, Indic, Arabic, Ethiopic, Burmese,
 # Armenian, Khmer and Tibetan full stops, question and exclamation marks.
 _ALWAYS = "。！？｡।॥۔؟።፧።။։។།"
@@ -20,6 +22,7 @@ _PAIRS = {"「": "」", "『": "』", "（": "）", "(": ")", "“": "”", "«"
 _CANDIDATE = re.compile(r"[.!?…:;\n" + _ALWAYS + "]")
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)", re.MULTILINE)
 _MARKER = re.compile(r"\s*([•⁃*\-]?\s*)(\d{1,3}|[a-z])(\.\)|\)|\.)(?=\s)")
+_CODE = re.compile(r"`+")
 _BULLET = re.compile(r"\s*[•⁃*\-+#]+\s")
 
 # Never the end of a sentence: something always follows them.
@@ -51,6 +54,15 @@ def first_boundary(text: str, *, complete: bool = False) -> int | None:
     `complete`: no more text will come, so the end of the text decides what is still open; None
     then means that there is no sentence in it (blank text).
     """
+    boundary = _boundary(text, complete)
+    if boundary is None:
+        return None
+    while graphemes.joined(text, boundary):
+        boundary += 1
+    return boundary if boundary < len(text) or complete else None
+
+
+def _boundary(text: str, complete: bool) -> int | None:
     start = len(text) - len(text.lstrip())
     if start == len(text):
         return None
@@ -147,7 +159,9 @@ def _after_marks(text: str, at: int, more: str, complete: bool) -> int | None:
 
 
 def _inside_quotes(text: str, start: int, at: int) -> bool:
-    """True when a bracket or quotation mark opened before `at` is still open there."""
+    """True when a bracket, quotation or inline code opened before `at` is still open there."""
+    if len(_CODE.findall(text, max(text.rfind("\n", start, at), start), at)) % 2 == 1:
+        return True
     open_until = ""
     straight = 0
     for char in text[start:at]:

@@ -44,8 +44,9 @@ def _begin(text: str, budget: int) -> int:
             begin = end = graphemes.floor(text, end - 1)
             budget -= _CHARACTER
         else:
-            begin = end = _word_begin(text, end)
-            budget -= _WORD
+            begin = _word_begin(text, end)
+            budget = 0 if end - begin >= _LONGEST else budget - _WORD
+            end = begin
     line = text.find("\n", begin) + 1
     at_line = begin == 0 or text[begin - 1] == "\n"
     return line if line and not at_line and len(text[line:].split()) >= _FEW else begin

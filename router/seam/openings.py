@@ -12,12 +12,20 @@ import re
 from router.fences import ends_in_closing_fence, fence_in, open_fence
 from router.seam.folding import Folded
 from router.seam.overlap import opens
-from router.seam.prefaces import WAIT, Skip, preface
+from router.seam.prefaces import CONTINUED, WAIT, Skip, preface
 
 _LEAD_IN = re.compile(r"\.{3,}|…|[\"“„«「‘]")
+_HEADING = re.compile(r"#{1,6}\s|\*\*[^*]+\*\*:?\s*$")
 _MARKER = re.compile(r"\s*([-*+•]|#{1,6}|>|\|)\s*")
 _OPENING = re.compile(r"(?:\*\*|`|[\"“„«])$")
 _MARKDOWN = {"", "markdown", "md", "text", "plaintext", "txt"}
+
+
+def _letters(text: str) -> str:
+    return "".join(Folded(text).letters)
+
+
+_CONTINUED = tuple(f"({_letters(word)})" for word in CONTINUED)
 
 
 class Openings:
@@ -28,8 +36,8 @@ class Openings:
         lines = transcript.rstrip().split("\n")
         self.fence = open_fence(transcript)
         self._closed = self.fence is None and ends_in_closing_fence(transcript)
-        heads = [line for line in lines if line.startswith("#")]
-        self._heading = "" if self.fence or not heads else _letters(heads[-1])
+        heads = [line for line in lines if _HEADING.match(line)]
+        self._heading = "" if self.fence or not heads else _letters(heads[-1]).rstrip(":")
         self._table_head = "" if self.fence else _letters("".join(_table(lines)[:2]))
         line = transcript[transcript.rfind("\n") + 1 :]
         bullet, mark = _MARKER.fullmatch(line), _OPENING.search(line)
@@ -72,7 +80,7 @@ class Openings:
 
     def _head(self, text: str, at: int) -> Skip | None:
         """The heading or the table head that stands above what the transcript ends in."""
-        if text[at] == "#" and self._heading:
+        if text[at] in "#*" and self._heading:
             return _said_again(text, at, self._heading, 1)
         if text[at] == "|" and self._table_head:
             return _said_again(text, at, self._table_head, 2)
@@ -115,12 +123,12 @@ def _said_again(text: str, at: int, told: str, lines: int) -> Skip | None:
     for _ in range(lines):
         line_end = text.find("\n", end)
         if line_end < 0:
-            said = _letters(text[at:])
-            begun = told.startswith(said) or f"{told}(continued)".startswith(said)
-            return WAIT if begun else None
+            said = _letters(text[at:]).rstrip(":")
+            ways = (told, *(told + continued for continued in _CONTINUED))
+            return WAIT if any(way.startswith(said) for way in ways) else None
         end = line_end + 1
-    said = _letters(text[at:end]).removesuffix("(continued)")
-    if said != told:
+    said = _letters(text[at:end]).rstrip(":")
+    if said != told and said.removeprefix(told) not in _CONTINUED:
         return None
     at = len(text) - len(text[end:].lstrip("\r\n"))
     return Skip(at if at < len(text) else -1, sure=True)
@@ -132,7 +140,3 @@ def _table(lines: list[str]) -> list[str]:
     while begin > 0 and lines[begin - 1].lstrip().startswith("|"):
         begin -= 1
     return lines[begin:] if len(lines) - begin > 1 else []
-
-
-def _letters(text: str) -> str:
-    return "".join(Folded(text).letters)

@@ -70,6 +70,11 @@ _ANNOUNCED = {
     "|أعتذر عن الانقطاع|عذرًا على الانقطاع|آسف على الانقطاع",
     "hi": "यह रहा बाकी|यहाँ बाकी|ये रहा शेष|यहाँ शेष|आगे का भाग:|जारी रखते हुए:|रुकावट के लिए",
 }
+# What stands in brackets behind a heading that is repeated.
+CONTINUED = (
+    "continued cont. cont'd Fortsetzung suite continuación continua continuação vervolg cd. "
+    "продолжение 续 接上 続き 계속 تتمة जारी".split()
+)
 _BREAKS = re.compile(r"(?:[ \t]*\r?\n)*")
 _RULE = re.compile(r"(?:-{3,}|\*{3,}|_{3,})[ \t]*\n\s*(?=\S)")
 _RULE_BEGUN = re.compile(r"\s*(?:-*|\**|_*)\s*")

@@ -1,0 +1,134 @@
+"""What holds for every seam, whatever the texts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from router.seam.anchor import anchor, squeeze
+from router.seam.splice import Splice
+
+_WRITTEN = st.text(
+    st.sampled_from(
+        "abcdeABÄßéñ  \n\n.,:;!?'\"“”„«»()[]{}<>|*_`~#>-–—+=/\\0123456789"
+        "它在巴黎。これはカー한국어กำहिन्क्ष्अ\u0301\u0308\u200d\ufe0f👩💻👍🏽🇫🇷❤ابت،؟\u00a0\u3000\r\t"
+    ),
+    max_size=80,
+)
+_TEXTS = _WRITTEN | st.text(max_size=60)
+_PROSE = st.lists(
+    st.sampled_from(
+        "The river flows north and the boats carry ore to 12 ports. It is old, **very** old! "
+        "`code` [link](https://a.b/c) - item\n 1. first\n | cell | 它很 古老。 हिन्दी भाषा 👩‍💻".split(
+            " "
+        )
+    ),
+    min_size=1,
+    max_size=30,
+).map(" ".join)
+
+
+def _shown(splice: Splice, pieces: list[str]) -> str:
+    shown = ""
+    for at, piece in enumerate(pieces):
+        text = splice.feed(piece)
+        if text is not None:
+            return text + "".join(pieces[at + 1 :])
+        assert shown == ""
+    return splice.finish()
+
+
+def _joined(transcript: str, reply: str, *, exact: bool = False, cut: bool = False) -> str:
+    splice = Splice(transcript, exact=exact, after_sentence=cut)
+    return transcript + _shown(splice, [reply])
+
+
+@st.composite
+def _in_pieces(draw: st.DrawFn, text: str) -> list[str]:
+    cuts = sorted(draw(st.sets(st.integers(0, len(text)), max_size=12)) | {0, len(text)})
+    return [text[begin:end] for begin, end in pairwise(cuts)]
+
+
+@given(st.data(), _TEXTS, _TEXTS, st.booleans(), st.booleans())
+def test_the_pieces_do_not_matter(
+    data: st.DataObject, transcript: str, reply: str, exact: bool, cut: bool
+) -> None:
+    pieces = data.draw(_in_pieces(reply))
+    splice = Splice(transcript, exact=exact, after_sentence=cut)
+    assert transcript + _shown(splice, pieces) == _joined(transcript, reply, exact=exact, cut=cut)
+
+
+@given(st.data(), _PROSE)
+def test_the_pieces_do_not_matter_in_prose(data: st.DataObject, answer: str) -> None:
+    transcript = answer[: data.draw(st.integers(1, len(answer)))]
+    start = data.draw(st.integers(0, len(transcript)))
+    reply = (
+        data.draw(st.sampled_from(["", "Sure! ", "Of course. Continuing:\n\n"])) + answer[start:]
+    )
+    pieces = data.draw(_in_pieces(reply))
+    splice = Splice(transcript, exact=False, after_sentence=False)
+    assert transcript + _shown(splice, pieces) == _joined(transcript, reply)
+
+
+@given(st.data(), _TEXTS | _PROSE)
+def test_an_obedient_model_leaves_no_gap_and_no_repeat(data: st.DataObject, answer: str) -> None:
+    assume(answer)
+    transcript = answer[: data.draw(st.integers(1, len(answer)))]
+    asked = anchor(transcript)
+    squeezed = squeeze(transcript)
+    assume(squeezed.find(squeeze(asked)) == len(squeezed) - len(squeeze(asked)))  # unambiguous
+    reply = asked + answer[len(transcript.rstrip()) :]
+    assert _joined(transcript, reply) == answer
+
+
+@given(_TEXTS, _TEXTS, st.booleans())
+def test_native_prefill_is_the_reply_but_for_white_space(
+    transcript: str, reply: str, cut: bool
+) -> None:
+    added = _joined(transcript, reply, exact=True, cut=cut)[len(transcript) :]
+    white = transcript[len(transcript.rstrip()) :]
+    if not white and not cut:
+        assert added == reply
+    assert added.lstrip() == reply.lstrip()
+    kept = added[: len(added) - len(added.lstrip())]
+    said = reply[: len(reply) - len(reply.lstrip())]
+    assert said.endswith(kept) or (not said and kept in {" ", "\n"})
+
+
+@given(_TEXTS, _TEXTS, st.booleans(), st.booleans())
+@example("A dog", "A dog. It barks.", False, False)
+def test_nothing_is_taken_back_or_made_up(
+    transcript: str, reply: str, exact: bool, cut: bool
+) -> None:
+    whole = _joined(transcript, reply, exact=exact, cut=cut)
+    assert whole.startswith(transcript)
+    added = whole[len(transcript) :]
+    assert reply.endswith(added) or (added[0] in " \n" and reply.endswith(added[1:]))
+
+
+@given(_PROSE, st.data())
+def test_a_restarting_model_leaves_no_gap_and_no_repeat(answer: str, data: st.DataObject) -> None:
+    answer = f"What the river carries. {answer}"
+    transcript = answer[: data.draw(st.integers(24, len(answer)))]
+    joined = _joined(transcript, transcript.rstrip() + answer[len(transcript.rstrip()) :])
+    assert squeeze(joined) == squeeze(answer)
+
+
+@given(
+    st.lists(st.sampled_from("river boat ore oil Rhine flows carries a the".split()), min_size=2)
+)
+def test_what_is_no_repetition_is_shown_whole(words: list[str]) -> None:
+    numbered = [f"{word}{number}" for number, word in enumerate(words)]
+    for at in range(1, len(words)):
+        transcript, reply = " ".join(numbered[:at]), " ".join(numbered[at:])
+        assert _joined(transcript, reply) == f"{transcript} {reply}"
+
+
+@given(_TEXTS)
+def test_the_anchor_is_the_end_of_the_text_in_one_line(transcript: str) -> None:
+    asked = anchor(transcript)
+    assert squeeze(transcript).endswith(squeeze(asked))
+    assert bool(asked) == bool(transcript.strip())
+    assert asked.split() == [word for word in asked.split(" ") if word]
