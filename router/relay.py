@@ -39,6 +39,7 @@ from models.stream import (
 )
 from router.beside import Beside
 from router.deadline import Deadlines
+from router.fences import closing
 from router.gate import Confidence, Gate
 from router.leg import Leg, Legs
 from router.outcome import LegRecord
@@ -261,6 +262,10 @@ class Relay:
         splice, self._legs[leg].splice = self._legs[leg].splice, None
         if splice is not None:
             self.shown.show_text(step, TextDelta(splice.finish()), now)
+        began = self._legs[leg].record.transcript_chars
+        if began and event.reason == "stop":
+            self.shown.flush(step, now)
+            self.shown.show_text(step, TextDelta(closing(self.shown.text, began)), now)
         self._end(step, event, now)
 
     def _failed(self, step: Step, leg: int, error: HeadstartError, now: float) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from models.errors import DeadlineExceeded, Overloaded, ProviderStalled, ProviderTimeout
 from models.stream import (
+    Failed,
     Finished,
     Replaced,
     TextDelta,
@@ -133,6 +134,14 @@ def test_a_stalled_leg_is_asked_once_more_in_one_piece_and_then_the_next() -> No
         ("a", False),
         ("b", True),
     ]
+
+
+def test_a_code_block_that_a_broken_leg_left_open_is_closed() -> None:
+    made = world({"a": Script(), "b": Script()}, plan=plan(draft=None), draft=None)
+    code = "Here it is:\n```python\nprint(1)\n"
+    made.do(made.relay.received(0, [TextDelta(code), Failed(Overloaded("busy"))], 0.1))
+    made.do(made.relay.received(1, [TextDelta("print(1)\nprint(2)"), Finished("stop")], 0.2))
+    assert made.text == code + "print(2)\n```"
 
 
 def test_the_local_engine_rescues_when_every_host_fails() -> None:
