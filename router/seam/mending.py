@@ -19,13 +19,17 @@ _OPERATOR = re.compile(r"[-+=<>/×÷&|–—]+[ \t]")
 _OPERATOR_BEGUN = re.compile(r"[-+=<>/×÷&|–—]+")
 _BEHIND_OPERATOR = re.compile(r"\s[-+=<>/×÷&|–—]+$")
 _JSON = re.compile(r"\s*[{\[]\s*[\"{\[]")
-_INFO_BEGUN = re.compile(r"[\w+#-]*")
+_INFO = re.compile(r"[\w+#-]*")
 _LAST_WORD = re.compile(r"\w+$")
-_FIRST_WORD = re.compile(r"\w+")
-_ADDRESS = re.compile(r"\w://\S*$|\]\([^)\s]*$")
-_ENDS = '"”»›)]}.!?…:;,%°*_`~۔؟।،؛'
+_WORD = re.compile(r"\w+")
+_LINK_TARGET = re.compile(r"\]\([^)\s]*$")
+_ADDRESS = re.compile(r"\w://\S*$")
+_TOKEN = re.compile(r"\S*")
+_ENDS = '"”“»›$)]}.!?…:;,%°*_`~۔؟।،؛'
 _BEGINS = '"“„«‘¿¡([*`–&$€£|'
-_PAIRED = '*_`~"”“„«»'
+_PAIRED = '$*_`~"”“„«»'
+_RECENT = 4000  # characters before the seam in which a broken word may stand whole
+_LONG = 40  # characters: no word of which more should be seen
 _CONTEXT = 64  # characters before the seam that can be one cluster with what follows
 
 
@@ -87,11 +91,10 @@ class Mending:
     def _behind_line(self, reply: str, *, done: bool) -> str | None:
         """A line break, but for the language that belongs to a bare fence."""
         if self._fence is not None and self._line.strip() == self._fence.mark:
-            info = _INFO_BEGUN.match(reply)
-            assert info is not None
-            if info.end() == len(reply) and not done:
+            info = _first(_INFO, reply, done=done)
+            if info is None:
                 return None
-            if reply[info.end() : info.end() + 1] == "\n" and info.end():
+            if info and reply[len(info) : len(info) + 1] == "\n":
                 return ""
         return "\n"
 
@@ -108,8 +111,10 @@ class Mending:
         """A space between what would run together."""
         context = self._text[-_CONTEXT:]
         before, after = _base(context), reply[0]
-        if graphemes.joined(context + after, len(context)) or _ADDRESS.search(self._line):
+        if graphemes.joined(context + after, len(context)) or _LINK_TARGET.search(self._line):
             return ""
+        if _ADDRESS.search(self._line):
+            return self._behind_address(before, reply, done=done)
         if is_unspaced(before) or is_unspaced(after):
             return ""
         if self._beside_sign(before, after):
@@ -121,6 +126,13 @@ class Mending:
         if self._fence is not None or self._inline_code:
             return self._in_code(before, reply)
         return self._between_marks(before, reply, done=done)
+
+    def _behind_address(self, before: str, reply: str, *, done: bool) -> str | None:
+        """A space before a plain word; anything else is more of the address."""
+        token = _first(_TOKEN, reply, done=done) if is_word(before) else ""
+        if token is None:
+            return None
+        return " " if token.rstrip(".,;:!?").isalpha() else ""
 
     def _beside_sign(self, before: str, after: str) -> bool:
         """True behind a bullet or an operator that has a space on its other side."""
@@ -143,13 +155,12 @@ class Mending:
         """A space, unless both are parts of one number or of a word that the text knows."""
         if before.isdigit() and reply[0].isdigit():
             return ""
-        last, first = _LAST_WORD.search(self._text), _FIRST_WORD.match(reply)
-        if last is None or first is None:
-            return " "
-        if first.end() == len(reply) and not done:
+        text = self._text[-_RECENT:]
+        last, first = _LAST_WORD.search(text), _first(_WORD, reply, done=done)
+        if first is None:
             return None
-        known = _FIRST_WORD.findall(self._text[: last.start()])
-        return "" if last[0] + first[0] in known and last[0] not in known else " "
+        known = _WORD.findall(text[: last.start()]) if last else []
+        return "" if last and last[0] + first in known and last[0] not in known else " "
 
     def _between_marks(self, before: str, reply: str, *, done: bool) -> str | None:
         """A space, but not inside a pair of marks, a link or a number."""
@@ -168,6 +179,13 @@ class Mending:
         link = before == "]" and after in "(["
         apart = _may_end(before) and _may_begin(before, after)
         return " " if apart and not number and not link else ""
+
+
+def _first(kind: re.Pattern[str], reply: str, *, done: bool) -> str | None:
+    """What the reply begins with, None while that may go on."""
+    match = kind.match(reply)
+    found = match[0] if match else ""
+    return None if len(found) == len(reply) < _LONG and not done else found
 
 
 def _base(text: str) -> str:

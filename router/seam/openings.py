@@ -18,6 +18,7 @@ _LEAD_IN = re.compile(r"\.{3,}|…|[\"“„«「‘]")
 _HEADING = re.compile(r"#{1,6}\s|\*\*[^*]+\*\*:?\s*$")
 _MARKER = re.compile(r"\s*([-*+•]|#{1,6}|>|\|)\s*")
 _OPENING = re.compile(r"(?:\*\*|`|[\"“„«])$")
+_LONG = 60  # characters: no name of a language
 _MARKDOWN = {"", "markdown", "md", "text", "plaintext", "txt"}
 
 
@@ -64,10 +65,10 @@ class Openings:
             return None
         line_end = text.find("\n", at)
         line = text[at:] if line_end < 0 else text[at : line_end + 1]
-        if line.rstrip() in {"`", "``", "~", "~~"}:
+        if line in {"`", "``", "~", "~~"}:
             return WAIT
         begun = fence_in(line)
-        if begun is None:
+        if begun is None or len(begun.info) > _LONG:
             return None
         if line_end < 0:
             return WAIT

@@ -9,14 +9,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
+from collections.abc import Iterator
+from functools import cached_property
 
+from router.fences import blocks
 from router.seam.anchor import anchor, squeeze
 from router.seam.folding import Folded, is_unspaced, is_word
 
 MARKS = '.,;:!?。、।॥،؛؟።…"'  # ends of sentences and clauses, and quotes, which fold to one
 ENDINGS = ".!?:…。！？：।॥۔؟።"
 CLOSERS = "\"'”’“»›)]}」』】）］*_`~ \t"
-_NEARBY = 400  # letters before the end: here a model may start over at any word, else at a line
+_NEARBY = 400  # letters before the end: here a model may start over at any word
+_RECENT = 1500  # characters before the end: here it may do so at any paragraph
+_LINE_END = re.compile(r"\n")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_TITLE = re.compile(r"#{1,6}\s[^\n]*\n")
 _WORDS = re.compile(r"\w")
 _BULLET = re.compile(r"[ \t]*[-*+•>][ \t]+\S")
 _STARTS = '[(<{$"“„«¿¡@'  # what an author may start over with inside a line, besides a word
@@ -51,15 +58,32 @@ class Told:
         """True when something stands behind the last word already."""
         return 0 < self.end < len(self.text) and is_word(self.text[self.end - 1])
 
+    @cached_property
     def starts(self) -> list[int]:
-        """Where in the letters a model may begin when it starts over."""
-        found = {0} if self.letters else set[int]()
-        for line_end in re.finditer(r"\n", self.text):
-            at = bisect_left(self.origins, line_end.end())
-            if at < len(self.letters):
-                found.add(at)
-        nearby = range(max(0, len(self.letters) - _NEARBY), len(self.letters))
-        return sorted(found.union(filter(self._begins_word, nearby)))
+        """Where in the letters a model may begin when it starts over.
+
+        At the beginning, at a paragraph not long ago, at any line of the last one, at any word
+        nearby; but not inside a code block that is closed, which may be shown again and changed.
+        """
+        size = len(self.letters)
+        found = {0, *filter(self._begins_word, range(max(0, size - _NEARBY), size))}
+        found.update(bisect_left(self.origins, line) for line in self._lines())
+        done = [(fence.start, end) for fence, end in blocks(self.text.rstrip()) if end is not None]
+        shown = [(begin, end) for begin, end in done if end < len(self.text.rstrip())]
+        return sorted(
+            at
+            for at in found
+            if at < size and not any(begin < self.origins[at] < end for begin, end in shown)
+        )
+
+    def _lines(self) -> Iterator[int]:
+        """Where those lines begin at which a model may start over."""
+        paragraphs = [match.end() for match in _BLANK_LINE.finditer(self.text)]
+        last = paragraphs[-1] if paragraphs else 0
+        yield from (begin for begin in paragraphs if begin > len(self.text) - _RECENT)
+        yield from (match.end() for match in _LINE_END.finditer(self.text, last))
+        if title := _TITLE.match(self.text):
+            yield title.end()
 
     def _begins_word(self, at: int) -> bool:
         origin = self.origins[at]
@@ -90,7 +114,7 @@ class Retelling:
         self._told = told
         self._said = Folded()
         self._compared = 0  # letters
-        self._live = told.starts()
+        self._live = told.starts
         self._squeezed = ""  # what was said, without white space, as far as it matters
         self._on_line = True  # no line break came before it
 

@@ -126,6 +126,19 @@ def test_what_is_no_repetition_is_shown_whole(words: list[str]) -> None:
         assert _joined(transcript, reply) == f"{transcript} {reply}"
 
 
+@given(
+    _TEXTS | _PROSE,
+    _TEXTS,
+    st.sampled_from([" zebra", "斑马", " 9", "-x", "\nzebra"]),
+    st.booleans(),
+)
+@example("```py\nx\n`", "``\n\n", " zebra", False)
+def test_nothing_is_held_for_ever(transcript: str, begin: str, more: str, exact: bool) -> None:
+    splice = Splice(transcript, exact=exact, after_sentence=False)
+    reply = begin + more * (1 + (len(transcript) + 200) // len(more))
+    assert splice.feed(reply) is not None
+
+
 @given(_TEXTS)
 def test_the_anchor_is_the_end_of_the_text_in_one_line(transcript: str) -> None:
     asked = anchor(transcript)
