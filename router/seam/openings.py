@@ -35,11 +35,11 @@ class Openings:
     def __init__(self, transcript: str) -> None:
         """Look at where the transcript ends."""
         lines = transcript.rstrip().split("\n")
-        self.fence = open_fence(transcript)
-        self._closed = self.fence is None and ends_in_closing_fence(transcript)
+        self._fence = open_fence(transcript)
+        self._closed = self._fence is None and ends_in_closing_fence(transcript)
         heads = [line for line in lines if _HEADING.match(line)]
-        self._heading = "" if self.fence or not heads else _letters(heads[-1]).rstrip(":")
-        self._table_head = "" if self.fence else _letters("".join(_table(lines)[:2]))
+        self._heading = "" if self._fence or not heads else _letters(heads[-1]).rstrip(":")
+        self._table_head = "" if self._fence else _letters("".join(_table(lines)[:2]))
         line = transcript[transcript.rfind("\n") + 1 :]
         bullet, mark = _MARKER.fullmatch(line), _OPENING.search(line)
         self._bullet = bullet[1] if bullet else ""
@@ -61,7 +61,7 @@ class Openings:
 
     def _fence_line(self, text: str, at: int) -> Skip | None:
         """The line that opens a code block, or closes one, where the transcript did so already."""
-        if not (self.fence or self._closed):
+        if not (self._fence or self._closed):
             return None
         line_end = text.find("\n", at)
         line = text[at:] if line_end < 0 else text[at : line_end + 1]
@@ -72,11 +72,11 @@ class Openings:
             return None
         if line_end < 0:
             return WAIT
-        if self.fence is None:
+        if self._fence is None:
             return Skip(line_end, sure=not begun.info)
-        if self.fence.closed_by(line):
+        if self._fence.closed_by(line):
             return Skip(line_end)
-        inner = self.fence.info in _MARKDOWN and begun.info not in _MARKDOWN
+        inner = self._fence.info in _MARKDOWN and begun.info not in _MARKDOWN
         return None if inner else Skip(line_end, sure=True)
 
     def _head(self, text: str, at: int) -> Skip | None:

@@ -28,23 +28,29 @@ _POLITE = {
     "hi": "ज़रूर|बिल्कुल|ठीक है|अवश्य",
 }
 _ANNOUNCED = {
-    "en": "here is the rest|here's the rest|here is the remaining|here's the remaining"
-    "|here are the remaining|here is the continuation|here's the continuation"
-    "|continuing:|continuing...|continuing from|continuing where|continuing my|continuing the answer"
-    "|continuing the list|continuing the code|continuing the table|continuation:|continued:"
-    "|(continued)|[continued]|(continuing|to continue:|let me continue|i'll continue|i will continue"
-    "|i'll pick up|picking up where|picking up from|resuming from|resuming where"
-    "|i'd be happy to continue|i'm happy to continue|happy to continue"
-    "|sorry about that|sorry for the interruption|sorry, my answer|i apologize for the interruption"
-    "|i apologise for the interruption|apologies for the interruption|i apologize for the cut"
-    "|i'll make sure to|sorry for the confusion|i'm sorry for the confusion|i apologize for the confusion"
-    "|here is the complete answer|here's the complete answer|here's a complete answer"
-    "|my apologies for the interruption|my answer was cut|my response was cut|my answer broke off",
+    "en": "here is the rest|here's the rest|here is the continuation|here's the continuation"
+    "|here are the remaining steps|here are the remaining items|here are the remaining rows"
+    "|here is the remaining part|here's the remaining part|here is the remaining code"
+    "|here is the remaining text|here is the complete answer|here's the complete answer"
+    "|here's a complete answer|continuing:|continuing...|continuing from where|continuing from there"
+    "|continuing where i left off|continuing where it left off|continuing where we left off"
+    "|continuing my answer|continuing my response|continuing the answer|continuing the response"
+    "|continuing the list:|continuing the code:|continuing the table:|continuation:|continued:"
+    "|(continued)|[continued]|(continuing|to continue:|let me continue:|let me continue from where"
+    "|i'll continue:|i'll continue from where|i will continue from where|i'll pick up where i left"
+    "|picking up where i left off|picking up where we left off|picking up from where"
+    "|resuming from where|resuming where|i'd be happy to continue|i'm happy to continue"
+    "|happy to continue|sorry about that.|sorry about that!|sorry for the interruption"
+    "|sorry, my answer|sorry for the confusion.|i'm sorry for the confusion."
+    "|i apologize for the confusion.|i apologize for the interruption|i apologize for the cut"
+    "|i apologise for the interruption|apologies for the interruption"
+    "|my apologies for the interruption|i'll make sure to provide the correct answer"
+    "|my answer was cut|my response was cut|my answer broke off",
     "de": "hier ist der rest|hier der rest|hier kommt der rest|hier ist die fortsetzung"
-    "|hier die fortsetzung|hier geht es weiter|hier geht's weiter|ich fahre fort:|ich mache weiter:"
-    "|weiter geht's|fortsetzung:|(fortsetzung)|entschuldige die unterbrechung"
+    "|hier die fortsetzung|hier geht es weiter:|hier geht's weiter:|ich fahre fort:"
+    "|ich mache weiter:|weiter geht's:|fortsetzung:|(fortsetzung)|entschuldige die unterbrechung"
     "|entschuldigung für die unterbrechung|entschuldigen sie die unterbrechung",
-    "fr": "voici la suite|voici le reste|je continue:|je poursuis:|je reprends:|je reprends là où"
+    "fr": "voici la suite|voici le reste|je continue:|je poursuis:|je reprends:|je reprends là où je"
     "|suite:|(suite)|désolé pour l'interruption|désolée pour l'interruption"
     "|je m'excuse pour l'interruption|toutes mes excuses pour l'interruption",
     "es": "aquí está el resto|aquí tienes el resto|aquí está la continuación|continúo:"
@@ -60,15 +66,16 @@ _ANNOUNCED = {
     "|przepraszam za przerwę|przepraszam za przerwanie",
     "ru": "вот продолжение|вот остальная часть|вот оставшаяся часть|продолжаю:|продолжаю с того"
     "|продолжение:|извините за прерывание|извини за прерывание|прошу прощения за прерывание",
-    "zh": "以下是剩余|以下是其余|以下是后续|以下是接下来|以下为后续|以下是续|接上文|接着上文|继续:"
-    "|继续上文|下面继续|我继续|我接着|我将继续|抱歉中断|很抱歉中断|抱歉,刚才|抱歉,回答中断",
-    "ja": "続きです|以下が続きです|以下は続きです|続きは以下の通り|続きを書きます|続けます|では、続けます"
-    "|では続けます|それでは続けます|それでは、続き|中断して|途中で切れてしまい|回答が途切れて",
+    "zh": "以下是剩余|以下是其余|以下是后续内容|以下是续写|接上文|接着上文|继续:|继续上文|我继续:"
+    "|抱歉中断|很抱歉中断|抱歉,刚才|抱歉,回答中断",
+    "ja": "続きです|以下が続きです|以下は続きです|続きは以下の通り|続きを書きます|続けます。"
+    "|では、続けます|では続けます|それでは続けます|それでは、続き|回答が中断して|途中で切れてしまい"
+    "|回答が途切れて",
     "ko": "계속하겠습니다|계속해서 작성하겠습니다|이어서 작성하겠습니다|이어서 쓰겠습니다|나머지 내용입니다"
     "|다음은 나머지 내용입니다|중단되어 죄송합니다|답변이 끊겨 죄송합니다",
-    "ar": "إليك البقية|إليك بقية|إليك التكملة|إليك تتمة|تتمة:|متابعة:|سأكمل من|سأتابع من"
+    "ar": "إليك البقية|إليك بقية|إليك التكملة|إليك تتمة|تتمة:|متابعة:|سأكمل من حيث|سأتابع من حيث"
     "|أعتذر عن الانقطاع|عذرًا على الانقطاع|آسف على الانقطاع",
-    "hi": "यह रहा बाकी|यहाँ बाकी|ये रहा शेष|यहाँ शेष|आगे का भाग:|जारी रखते हुए:|रुकावट के लिए",
+    "hi": "यह रहा बाकी|यहाँ बाकी|ये रहा शेष|यहाँ शेष|आगे का भाग:|जारी रखते हुए:|रुकावट के लिए क्षमा",
 }
 # What stands in brackets behind a heading that is repeated.
 CONTINUED = (
@@ -110,7 +117,7 @@ class _Phrases:
         if not phrase:
             return None
         behind = said.origins[len(phrase) - 1] + 1
-        if phrase[-1] in ":)]":
+        if phrase[-1] in ".!:)]。":
             return behind
         if not _ends_word(phrase, text[behind : behind + 1]):
             return None
