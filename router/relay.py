@@ -242,6 +242,7 @@ class Relay:
                 whole = state.call_event(event)
                 if whole is not None:
                     self._beside.part(step, now)
+                    self._finish_seam(step, state, now)  # its text comes before the call
                     self.shown.show_call(step, *whole, now)
             case ReasoningDelta() | RefusalDelta():
                 if self.plan is not None and self.plan.merge == "thinking":
@@ -259,14 +260,18 @@ class Relay:
             self._gate.finish = event  # the gate decides what becomes of it
             return
         self._settle_rivalry(step, leg, now)
-        splice, self._legs[leg].splice = self._legs[leg].splice, None
-        if splice is not None:
-            self.shown.show_text(step, TextDelta(splice.finish()), now)
+        self._finish_seam(step, self._legs[leg], now)
         began = self._legs[leg].record.transcript_chars
         if began and event.reason == "stop":
             self.shown.flush(step, now)
             self.shown.show_text(step, TextDelta(closing(self.shown.text, began)), now)
         self._end(step, event, now)
+
+    def _finish_seam(self, step: Step, state: Leg, now: float) -> None:
+        """Show what is still held at the leg's seam: nothing will be added to it."""
+        splice, state.splice = state.splice, None
+        if splice is not None:
+            self.shown.show_text(step, TextDelta(splice.finish()), now)
 
     def _failed(self, step: Step, leg: int, error: HeadstartError, now: float) -> None:
         """A leg broke: the next one goes on from what is shown.

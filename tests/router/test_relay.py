@@ -215,6 +215,18 @@ def test_a_tool_call_is_shown_whole_or_not_at_all() -> None:
     ]
 
 
+def test_text_held_at_a_seam_comes_before_the_tool_call() -> None:
+    instructed = plan(draft=None, deep=(A, B))
+    made = world({"a": Script(), "b": Script()}, plan=instructed, draft=None)
+    said = "Let me look at the file first, then"
+    made.do(made.relay.received(0, [TextDelta(said + " "), Failed(Overloaded("busy"))], 0.1))
+    call = [ToolCallStarted(0, "c1", "read"), ToolArgsDelta(0, "{}"), ToolCallEnded(0)]
+    again = TextDelta("look at the file first,")
+    made.do(made.relay.received(1, [again, *call, Finished("tool_calls")], 0.2))
+    kinds = [type(event) for event in made.shown]
+    assert TextDelta not in kinds[kinds.index(ToolCallStarted) :]
+
+
 def test_a_half_tool_call_moves_to_the_next_model_unseen() -> None:
     scripts = {"a": Script(), "b": Script()}
     made = world(scripts, plan=plan(draft=None), draft=None)
