@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from typing import Final
 
 import httpx
@@ -17,6 +17,7 @@ from classifier.combine import WithDeadline
 from classifier.embedding_classifier import load_default
 from classifier.head import load_shipped
 from classifier.judge import JudgeClassifier
+from models.chat import ChatRequest, Message, Text
 from router.deadline import Deadlines
 from router.dispatch import Dispatch
 from router.fleet import Fleet
@@ -38,6 +39,7 @@ from serving.upstreams import LocalModel, Upstreams, build_fleet, plan_upstreams
 # alone, half a second beside other work on two cores).
 _FIRST_TOKEN: Final = {"cuda": Deadlines().fast_first_token, "cpu": 1.0}
 _PROBE_TIMEOUT: Final = 5.0
+_WARM_UP: Final = 60.0  # seconds
 
 
 async def build(
@@ -56,6 +58,8 @@ async def build(
     upstreams = plan_upstreams(settings, env)
     local = await local_model(engines, settings, env)
     fleet = build_fleet(upstreams, local, settings, env)
+    if settings.fast.url is None:
+        await warm_up(fleet)
     classifier = await build_classifier(settings, engines, env, closing)
     store = SqliteOutcomes(settings.outcomes.path)
     router = build_router(settings, upstreams, fleet, classifier, telemetry, store)
@@ -143,6 +147,26 @@ async def local_model(
         greedy=engine.model == DEMO_NAME,
         ready=lambda: engine.ready,
     )
+
+
+async def warm_up(fleet: Fleet) -> None:
+    """Ask our own engine something: its first answer takes seconds, which no client should wait.
+
+    Asked as a draft is, with log-probabilities, since that is a path of its own in the engine. An
+    engine that does not answer is its supervisor's business, and the relay's.
+    """
+    fast = fleet.view().fast
+    if fast is None:
+        return
+    hello = Message(role="user", parts=(Text(text="Hello!"),))
+    request = ChatRequest(model="fast", messages=(hello,), max_tokens=8, logprobs=True)
+    with suppress(TimeoutError):
+        async with (
+            asyncio.timeout(_WARM_UP),
+            aclosing(fleet.provider(fast).stream(request, fast.card)) as stream,
+        ):
+            async for _ in stream:
+                pass
 
 
 def readiness(fleet: Fleet, engines: Mapping[Role, Engine]) -> Readiness:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -73,7 +74,7 @@ def marked(mark: str) -> list[int]:
     return found
 
 
-def ask(url: str) -> list[dict[str, object]]:
+def ask(url: str) -> list[dict[str, Any]]:
     """The chunks of a streamed answer; it must end as OpenAI's do."""
     body = {
         "model": "auto",
@@ -95,7 +96,9 @@ def test_the_first_answer_and_ctrl_c(tmp_path: Path) -> None:
     with up(tmp_path, mark) as (process, url):
         chunks = ask(url)
         assert any("content" in str(chunk) for chunk in chunks)
-        assert "headstart" in chunks[-1]
+        legs = chunks[-1]["headstart"]["legs"]
+        assert legs[0]["role"] == "draft"
+        assert legs[0]["first_token_s"] is not None, "a cold engine's draft came too late"
         running = marked(mark)
         assert len(running) >= 4  # server, leash, vLLM's API process and its engine core
         process.send_signal(signal.SIGINT)
