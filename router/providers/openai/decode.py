@@ -24,11 +24,13 @@ from models.stream import (
     Started,
     StreamEvent,
     TextDelta,
+    TokenLogprob,
     UsageReported,
 )
 from router.providers.arguments import UNREADABLE
 from router.providers.openai.errors import describes_error, error_from_payload
 from router.providers.openai.reasoning import ReasoningObjects, text_of
+from router.providers.openai.thinktags import ThinkTags
 from router.providers.openai.wire import (
     Choice,
     Chunk,
@@ -65,7 +67,16 @@ _FAILURES: dict[str, type[ProviderError]] = {
 class OpenAIDecoder:
     """One reply. `Finished` waits for the usage, which comes after the finish reason."""
 
-    __slots__ = ("_calls", "_ended", "_finish", "_last_key", "_objects", "_reader", "_started")
+    __slots__ = (
+        "_calls",
+        "_ended",
+        "_finish",
+        "_last_key",
+        "_objects",
+        "_reader",
+        "_started",
+        "_tags",
+    )
 
     def __init__(self) -> None:
         """A fresh reader."""
@@ -76,6 +87,12 @@ class OpenAIDecoder:
         self._calls = ToolCalls()
         self._last_key: object = None
         self._objects = ReasoningObjects()
+        self._tags = ThinkTags()
+
+    @property
+    def answered(self) -> bool:
+        """True once the finish reason came."""
+        return self._finish != ""
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Events that these bytes complete."""
@@ -142,9 +159,9 @@ class OpenAIDecoder:
             if not self._started:
                 self._started = True
                 out.append(Started("" if chunk.id is None else str(chunk.id), chunk.model or ""))
-            choice = chunk.choices[0]
-            if not choice.index:  # one answer is asked for; others would mix into it
-                self._choice(choice, out)
+            for choice in chunk.choices:
+                if not choice.index:  # one answer is asked for; others would mix into it
+                    self._choice(choice, out)
         if chunk.usage is not None:
             out.append(UsageReported(usage_of(chunk.usage)))
         elif chunk.x_groq is not None and chunk.x_groq.usage is not None:
@@ -178,13 +195,19 @@ class OpenAIDecoder:
             if self._objects:
                 self._objects.flush(out)
             if isinstance(content, str):
-                out.append(TextDelta(content, logprobs_of(logprobs) if logprobs else ()))
+                self._text(content, logprobs_of(logprobs) if logprobs else (), out)
             else:
                 _parts(content, out)
         if delta.refusal:
             out.append(RefusalDelta(delta.refusal))
         if delta.tool_calls:
             self._tool_calls(delta.tool_calls, out)
+
+    def _text(self, text: str, logprobs: tuple[TokenLogprob, ...], out: list[StreamEvent]) -> None:
+        if self._tags.open:
+            self._tags.feed(text, logprobs, out)
+        else:
+            out.append(TextDelta(text, logprobs))
 
     def _reasoning(
         self, kind: str, pieces: list[dict[str, Any]], unheard: bool, out: list[StreamEvent]
@@ -194,6 +217,7 @@ class OpenAIDecoder:
         self._objects.add(kind, pieces)
 
     def _tool_calls(self, pieces: list[ToolCallDelta], out: list[StreamEvent]) -> None:
+        self._tags.finish(out)
         self._objects.flush(out)
         for piece in pieces:
             key: object = piece.index
@@ -234,6 +258,7 @@ class OpenAIDecoder:
         if not self._started:
             self._fail(BadReply("The reply holds no answer."), out)
             return
+        self._tags.finish(out)
         self._objects.flush(out)
         reason = _FINISH.get(self._finish.lower(), "stop")
         failure = _FAILURES.get(self._finish)
