@@ -25,6 +25,7 @@ from router.observe import Observer
 from router.outcomes import OutcomeStore, SqliteOutcomes
 from router.policy import Rules
 from router.router import Router
+from serving.auth import ClientKey
 from serving.edge import build_edge
 from serving.engines.engine import Engine, EngineState, Role
 from serving.engines.vllm import installed_build
@@ -64,7 +65,10 @@ async def build(
     store = SqliteOutcomes(settings.outcomes.path)
     router = build_router(settings, upstreams, fleet, classifier, telemetry, store)
     closing.push_async_callback(router.aclose)
-    keys = {name: key.get_secret_value() for name, key in settings.server.client_keys.items()}
+    keys = {
+        name: ClientKey(key=entry.key.get_secret_value(), merge=entry.merge)
+        for name, entry in settings.server.client_keys.items()
+    }
 
     async def metrics(_: Request) -> Response:
         body, content_type = await asyncio.to_thread(telemetry.render_metrics)

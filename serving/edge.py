@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
-from serving.auth import ClientAuth
+from serving.auth import ClientAuth, ClientKey, PageAccess
 from serving.dialects.openai.dialect import ChatCompletions
 from serving.errors import install_error_handlers
 from serving.handlers import Answering, ChatHandler, ModelsHandler, ProvidersHandler
@@ -23,7 +23,7 @@ def build_edge(
     *,
     readiness: Callable[[], Readiness],
     metrics: Handler,
-    client_keys: Mapping[str, str],
+    client_keys: Mapping[str, ClientKey],
     max_body: int,
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
@@ -41,6 +41,7 @@ def build_edge(
     )
     install_error_handlers(app, dialect)
     app.add_middleware(ClientAuth, keys=client_keys, dialect=dialect)
+    app.add_middleware(PageAccess, keyed=bool(client_keys))  # outermost: it answers preflights
     return app
 
 

@@ -15,7 +15,7 @@ from models.errors import ModelNotFound
 from router.health import HealthReport
 from router.plan import Plan, Target
 from router.router import Answer, Explanation, ModelListing
-from serving.auth import client_name
+from serving.auth import as_its_client_wants, client_name
 from serving.body import read_body
 from serving.dialects.base import Dialect
 from serving.dialects.encoding import encode
@@ -57,7 +57,7 @@ class ChatHandler:
         """Parse, ask the router, and reply as the client asked: streamed or whole."""
         parsed = self._dialect.parse(await read_body(request, self._max_body))
         answer = self._router.answer(
-            parsed.request,
+            as_its_client_wants(request, parsed.request),
             dialect=self._dialect.name,
             client=client_name(request),
             trace=propagate.extract(request.headers) if "traceparent" in request.headers else None,
@@ -69,7 +69,8 @@ class ChatHandler:
     async def route(self, request: Request) -> Response:
         """What would be done with this request, why, and what it would cost."""
         parsed = self._dialect.parse(await read_body(request, self._max_body))
-        return json_reply(explanation_object(await self._router.explain(parsed.request)))
+        asked = as_its_client_wants(request, parsed.request)
+        return json_reply(explanation_object(await self._router.explain(asked)))
 
 
 class ProvidersHandler:

@@ -11,9 +11,9 @@ asked after the user's own: `gpt-*`, `chatgpt-*`, `codex-*`, `o1*`, `o3*`, `o4*`
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
@@ -27,12 +27,31 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ClientKeySettings(Section):
+    """A client's key, written as a table or as the key alone.
+
+    `merge`: how its answers merge where a request does not say. `revise` counts as asked for: who
+    writes it here knows that this client can take text back.
+    """
+
+    key: SecretStr = Field(min_length=1)
+    merge: Merge | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _key_alone(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.startswith("{"):
+            raise ValueError('a table is written as JSON there: {"key": "…", "merge": "thinking"}')
+        # A variable of digits only comes from the environment as a number.
+        return {"key": str(value)} if isinstance(value, str) or type(value) is int else value
+
+
 class ServerSettings(Section):
     """Where clients reach us."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
-    client_keys: dict[str, SecretStr] = Field(default_factory=dict[str, SecretStr])  # name -> key
+    client_keys: dict[str, ClientKeySettings] = Field(default_factory=dict[str, ClientKeySettings])
     max_body_mb: float = Field(default=24.0, gt=0)
 
 

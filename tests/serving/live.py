@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from serving.app import build
+from serving.auth import ClientKey
 from serving.edge import build_edge
 from serving.engines.fleet import running
 from serving.engines.plan import inspect_machine, plan_engines
@@ -42,7 +43,7 @@ async def serve(app: FastAPI) -> AsyncGenerator[str, None]:
 async def live_edge(
     router: Answering,
     *,
-    client_keys: Mapping[str, str] | None = None,
+    client_keys: Mapping[str, str | ClientKey] | None = None,
     max_body: int = 1_000_000,
     readiness: Readiness = Readiness(fast=True),  # noqa: B008 - frozen
 ) -> AsyncGenerator[str, None]:
@@ -51,7 +52,7 @@ async def live_edge(
         router,
         readiness=lambda: readiness,
         metrics=_no_metrics,
-        client_keys=client_keys or {},
+        client_keys={name: _client_key(key) for name, key in (client_keys or {}).items()},
         max_body=max_body,
     )
     async with serve(app) as url:
@@ -77,6 +78,10 @@ async def http(base_url: str) -> AsyncGenerator[httpx.AsyncClient, None]:
     """A client for that server."""
     async with httpx.AsyncClient(base_url=base_url, timeout=10) as client:
         yield client
+
+
+def _client_key(key: str | ClientKey) -> ClientKey:
+    return ClientKey(key=key) if isinstance(key, str) else key
 
 
 async def _no_metrics(_: Request) -> Response:

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from models.chat import Merge
 from models.errors import ConfigError
+from serving.settings import Settings
 from serving.settings_file import line_of, load_settings
 
 FILE = """\
@@ -126,8 +128,71 @@ def test_what_is_wrong_in_the_environment_is_named(monkeypatch: pytest.MonkeyPat
         )
 
 
-def test_a_wrong_secret_is_not_repeated() -> None:
-    assert "sk-secret" not in complaint('[server]\nclient_keys = ["sk-secret"]')
+def shown_keys(settings: Settings) -> dict[str, tuple[str, Merge | None]]:
+    keys = settings.server.client_keys
+    return {name: (entry.key.get_secret_value(), entry.merge) for name, entry in keys.items()}
+
+
+def test_a_client_key_is_a_string_or_a_table() -> None:
+    file = write(
+        '[server.client_keys]\nalice = "hs-one"\nbob = { key = "hs-two", merge = "thinking" }\n'
+        '[server.client_keys.carol]\nkey = "hs-three"\nmerge = "revise"'
+    )
+    settings = load_settings(file)
+
+    assert shown_keys(settings) == {
+        "alice": ("hs-one", None),
+        "bob": ("hs-two", "thinking"),
+        "carol": ("hs-three", "revise"),
+    }
+    assert "hs-" not in repr(settings)
+
+
+def test_client_keys_come_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    prefix = "HEADSTART__SERVER__CLIENT_KEYS__"
+    monkeypatch.setenv(f"{prefix}ALICE", "hs-one")
+    monkeypatch.setenv(f"{prefix}BOB", '{"key": "hs-two", "merge": "thinking"}')
+    monkeypatch.setenv(f"{prefix}CAROL__KEY", "hs-three")
+    monkeypatch.setenv(f"{prefix}CAROL__MERGE", "revise")
+    monkeypatch.setenv(f"{prefix}DAVE__MERGE", "hold")  # his key is in the file
+    monkeypatch.setenv(f"{prefix}ERIN", "0123")
+    monkeypatch.setenv(f"{prefix}FRANK", "1234")
+    file = write('[server.client_keys]\nalice = "old"\ndave = { key = "hs-four" }')
+
+    assert shown_keys(load_settings(file)) == {
+        "alice": ("hs-one", None),
+        "bob": ("hs-two", "thinking"),
+        "carol": ("hs-three", "revise"),
+        "dave": ("hs-four", "hold"),
+        "erin": ("0123", None),
+        "frank": ("1234", None),
+    }
+
+
+def test_a_wrong_client_key_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    complaints = [
+        complaint('[server]\nclient_keys = ["sk-secret"]'),
+        complaint('[server.client_keys]\nbob = ["sk-secret"]'),
+        complaint('[server.client_keys]\nbob = ""'),
+        complaint('[server.client_keys]\nbob = { key = "sk-secret", merg = "hold" }'),
+        complaint('[server.client_keys]\nbob = { key = "sk-secret", merge = "glue" }'),
+        complaint('[server.client_keys]\nbob = { merge = "hold" }'),
+    ]
+    monkeypatch.setenv("HEADSTART__SERVER__CLIENT_KEYS__BOB", '{ key = "sk-secret" }')
+    complaints.append(complaint())
+
+    assert not [sentence for sentence in complaints if "sk-secret" in sentence]
+    assert complaints == snapshot(
+        [
+            "Wrong value of `client_keys` in [server], line 2 of headstart.toml: Input should be a valid dictionary",
+            "Wrong value of `bob` in [server.client_keys], line 2 of headstart.toml: it is a table, [server.client_keys.bob]",
+            "Wrong value of `key` in [server.client_keys.bob], line 2 of headstart.toml: Value should have at least 1 item after validation, not 0",
+            "Unknown key `merg` in [server.client_keys.bob], line 2 of headstart.toml: did you mean `merge`?",
+            "Wrong value of `merge` in [server.client_keys.bob], line 2 of headstart.toml: Input should be 'continue', 'thinking', 'revise' or 'hold'",
+            "Wrong value of `key` in [server.client_keys.bob], line 2 of headstart.toml: Field required",
+            'Wrong value of `bob` in [server.client_keys], environment variable HEADSTART__SERVER__CLIENT_KEYS__BOB: a table is written as JSON there: {"key": "…", "merge": "thinking"}',
+        ]
+    )
 
 
 def test_a_file_that_is_not_there_is_said_so() -> None:
