@@ -18,6 +18,7 @@ class Deadlines:
     connect: TCP and TLS to an upstream.
     deep_first_sentence: from a hosted leg's start to its first shown event; then the next one.
     stall: between two events of a leg; then the next one.
+    grace: from a leg's finish reason to the end of its reply; usage comes in that time.
     request: everything together.
     """
 
@@ -26,4 +27,5 @@ class Deadlines:
     connect: float = 2.0
     deep_first_sentence: float = 15.0
     stall: float = 3.0
+    grace: float = 1.0
     request: float = 300.0

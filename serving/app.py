@@ -215,6 +215,7 @@ def _deadlines(settings: Settings) -> Deadlines:
         connect=own.connect,
         deep_first_sentence=own.deep_first_sentence,
         stall=own.stall,
+        grace=own.grace,
         request=own.request,
     )
 

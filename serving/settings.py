@@ -153,6 +153,7 @@ class DeadlineSettings(Section):
     connect: float = Field(default=2.0, gt=0)
     deep_first_sentence: float = Field(default=15.0, gt=0)
     stall: float = Field(default=3.0, gt=0)
+    grace: float = Field(default=1.0, gt=0)
     request: float = Field(default=300.0, gt=0)
 
 

@@ -165,6 +165,7 @@ def _hosted_provider(
         api_key=env.get(row.api_key_env, "") if row.api_key_env else "",
         headers=own.headers,
         connect=settings.deadlines.connect,
+        grace=settings.deadlines.grace,
     )
 
 
@@ -176,6 +177,7 @@ def _engine_provider(name: str, local: LocalModel, settings: Settings) -> Provid
         base_url=local.base_url if messages else f"{local.base_url}/v1",
         api_key=local.api_key,
         connect=settings.deadlines.connect,
+        grace=settings.deadlines.grace,
         uds=local.uds,
         like="vllm",
     )

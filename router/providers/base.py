@@ -52,6 +52,11 @@ class Decoder(Protocol):
     Once a `Finished` or `Failed` was returned, later bytes yield nothing.
     """
 
+    @property
+    def answered(self) -> bool:
+        """True once the finish reason came: all that may follow is usage and the end mark."""
+        ...
+
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Events that these bytes complete."""
         ...

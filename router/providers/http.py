@@ -37,18 +37,21 @@ class HttpProvider:
         api_key: str = "",
         headers: Mapping[str, str] | None = None,
         connect: float = Deadlines().connect,
+        grace: float = Deadlines().grace,
         uds: str = "",
         client: httpx.AsyncClient | None = None,
     ) -> None:
         """`uds` reaches a local engine by its unix socket; `base_url` then only gives the path.
 
-        `headers` go out with every request and win over the wire format's own.
+        `headers` go out with every request and win over the wire format's own. `connect` and
+        `grace`: see Deadlines.
         """
         url = _checked_url(name, base_url)
         self._name = name
         self._wire = wire
         self._base_url = base_url.rstrip("/")
         self._key = _checked_key(name, api_key)
+        self._grace = grace
         self._headers = {**wire.auth_headers(self._key), **(headers or {})}
         self._client = client or open_client(url, connect=connect, uds=uds)
 
@@ -79,7 +82,7 @@ class HttpProvider:
                 },
             ) as response:
                 decoder = self._decoder(response, streaming)
-                async with aclosing(_reads(response)) as reads:
+                async with aclosing(_within(self._grace, _reads(response), decoder)) as reads:
                     async for data in reads:
                         if events := decoder.feed(data):
                             over = isinstance(events[-1], Finished | Failed)
@@ -139,6 +142,8 @@ class HttpProvider:
 class _WholeBody:
     """Collects a reply that is not a stream. White space before it is a keep-alive."""
 
+    answered = False
+
     def __init__(self, wire: WireFormat) -> None:
         self._wire = wire
         self._body = bytearray()
@@ -155,6 +160,8 @@ class _WholeBody:
 
 class _ErrorBody:
     """Collects the body of an HTTP error, as much of it as can matter."""
+
+    answered = False
 
     def __init__(self, wire: WireFormat, status: int, headers: Mapping[str, str]) -> None:
         self._wire = wire
@@ -174,6 +181,8 @@ class _ErrorBody:
 class _Refused:
     """A reply that is not read at all."""
 
+    answered = False
+
     def __init__(self, message: str, *, retryable: bool | None = None) -> None:
         self._error = BadReply(message, retryable=retryable)
 
@@ -192,6 +201,31 @@ async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
 
 def _reads(response: httpx.Response) -> AsyncGenerator[bytes, None]:
     return cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
+
+
+async def _within(
+    grace: float, reads: AsyncGenerator[bytes, None], decoder: Decoder
+) -> AsyncGenerator[bytes, None]:
+    """The reads until the reply ends, or for so long after its finish reason.
+
+    Some hosts then send neither an end mark nor the end of the stream.
+    """
+    clock = asyncio.get_running_loop().time
+    until: float | None = None
+    async with aclosing(reads):
+        while True:
+            until = (until or clock() + grace) if decoder.answered else None
+            data = await (anext(reads, None) if until is None else _next_until(until, reads))
+            if data is None:
+                return
+            yield data
+
+
+async def _next_until(moment: float, reads: AsyncIterator[bytes]) -> bytes | None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout_at(moment):
+            return await anext(reads, None)
+    return None
 
 
 async def _drain(reads: AsyncIterator[bytes]) -> None:

@@ -185,6 +185,7 @@ def build(
     api_key: str = "",
     headers: Mapping[str, str] | None = None,
     connect: float = Deadlines().connect,
+    grace: float = Deadlines().grace,
     uds: str = "",
     like: str = "",
 ) -> HttpProvider:
@@ -197,6 +198,7 @@ def build(
         api_key=api_key,
         headers=headers,
         connect=connect,
+        grace=grace,
         uds=uds,
     )
 

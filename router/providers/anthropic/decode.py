@@ -64,6 +64,11 @@ class AnthropicDecoder:
         self._reply = _Reply()
         self._over = False
 
+    @property
+    def answered(self) -> bool:
+        """True once `message_stop` came: without it a stream is broken."""
+        return self._over
+
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Events that these bytes complete, or that they came: a tool at Anthropic runs unseen."""
         if self._over or not data:

@@ -70,6 +70,11 @@ class GeminiDecoder:
         self._reply = _Reply()
         self._over = False
 
+    @property
+    def answered(self) -> bool:
+        """True once a finish reason came that nothing has followed."""
+        return self._reply.answered
+
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Events that these bytes complete, or that they came: code at Google runs unseen."""
         if self._over or not data:
@@ -174,6 +179,7 @@ class _Reply:
     def __init__(self) -> None:
         self.out: list[StreamEvent] = []
         self.finish_reason = ""
+        self.answered = False  # nothing came after the finish reason
         self._finish_message = ""
         self._started = False
         self._usage: Usage | None = None
@@ -229,6 +235,8 @@ class _Reply:
             self.out.append(UsageReported(usage))
 
     def _candidate(self, candidate: wire.Candidate) -> None:
+        # Old models put a reason into every chunk: theirs says nothing.
+        self.answered = bool(candidate.finish_reason) and not self.finish_reason
         logprobs = _logprobs(candidate.logprobs_result)
         for part in (candidate.content and candidate.content.parts) or ():
             if part.function_call is not None:

@@ -50,6 +50,11 @@ class ResponsesDecoder:
         self._calls = ToolCalls()
         self._part: list[str] = []  # what came of the text part that is open
 
+    @property
+    def answered(self) -> bool:
+        """True once the last event came: it has the reason and the usage."""
+        return self._ended
+
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Events that these bytes complete."""
         out: list[StreamEvent] = []

@@ -11,15 +11,18 @@ from dataclasses import replace
 import pytest
 
 from models.chat import Message, Text
-from models.stream import Finished, StreamEvent
+from models.stream import Finished, StreamEvent, UsageReported
+from router.providers.base import WireFormat
+from router.providers.gemini import GeminiFormat
 from router.providers.http import HttpProvider
 from router.providers.openai import OpenAIFormat
 from tests.fakes.recordings import recording
 from tests.fakes.replay import ReplayServer
-from tests.fakes.wire import Hold, Step, WireServer
+from tests.fakes.wire import Hold, Pause, Step, WireServer
 from tests.router.providers.upstream import (
     ASK,
     CARD,
+    END,
     FINISH,
     HELLO,
     Scripted,
@@ -111,6 +114,47 @@ async def test_a_host_that_stays_connected_after_the_end_is_left() -> None:
         events = await ask(provider(server))
         assert events[-1] == Finished("stop", "stop")
         await server.closed()
+
+
+_GEMINI = (
+    b'data: {"candidates":[{"content":{"parts":[{"text":"Hello"}]},"finishReason":"STOP"}],'
+    b'"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":1}}\r\n\r\n'
+)
+_USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("wire", "steps"),
+    [
+        pytest.param(OpenAIFormat(), [HELLO + FINISH], id="nothing more"),
+        pytest.param(OpenAIFormat(), [HELLO + FINISH, _USAGE], id="usage, no end mark"),
+        pytest.param(OpenAIFormat(), [HELLO + FINISH, *[b": ping\n\n"] * 40], id="pings for ever"),
+        pytest.param(GeminiFormat(), [_GEMINI], id="Gemini's last chunk"),
+    ],
+)
+async def test_a_host_that_never_ends_a_finished_reply_gets_a_short_grace(
+    wire: WireFormat, steps: list[bytes]
+) -> None:
+    reply = [step for data in steps for step in (body(data), Pause(0.02))]
+    async with Scripted(head(), *reply, Hold()) as server:
+        began = time.monotonic()
+        events = await ask(provider(server, wire=wire, grace=0.2))
+        took = time.monotonic() - began
+        assert isinstance(events[-1], Finished)
+        assert text(events) == "Hello"
+        assert any(isinstance(e, UsageReported) for e in events) == (
+            _USAGE in steps or wire != OpenAIFormat()
+        )
+        assert 0.2 <= took < 0.7
+        await server.closed()
+
+
+async def test_old_gemini_models_give_a_reason_with_every_chunk_and_go_on() -> None:
+    late = [body(_GEMINI), body(_GEMINI), Pause(0.3), body(_GEMINI)]
+    async with Scripted(head(), *late, END) as server:
+        events = await ask(provider(server, wire=GeminiFormat(), grace=0.1))
+        assert text(events) == "Hello" * 3
+        assert isinstance(events[-1], Finished)
 
 
 async def test_a_request_that_is_still_going_out_is_not_sent_to_its_end() -> None:

@@ -10,6 +10,7 @@ from models.card import ModelCard
 from models.chat import ChatRequest, Message, Text
 from models.errors import ProviderError
 from models.stream import Failed, Finished, StreamEvent, TextDelta
+from router.providers.base import WireFormat
 from router.providers.http import HttpProvider
 from router.providers.openai import OpenAIFormat
 from tests.fakes.wire import Received, Send, Step, WireServer
@@ -52,9 +53,21 @@ def body(data: bytes) -> Send:
 END = Send(b"0\r\n\r\n")
 
 
-def provider(server: WireServer, *, key: str = KEY, connect: float = 2.0) -> HttpProvider:
+def provider(
+    server: WireServer,
+    *,
+    wire: WireFormat = OpenAIFormat(),  # noqa: B008 - frozen
+    key: str = KEY,
+    connect: float = 2.0,
+    grace: float = 1.0,
+) -> HttpProvider:
     return HttpProvider(
-        "host", OpenAIFormat(), base_url=f"{server.origin}/v1/", api_key=key, connect=connect
+        "host",
+        wire,
+        base_url=f"{server.origin}/v1/",
+        api_key=key,
+        connect=connect,
+        grace=grace,
     )
 
 
