@@ -22,6 +22,7 @@ from serving.dialects.base import Dialect
 
 _log = logging.getLogger(__name__)
 
+_RETRY_AFTER = 5.0  # seconds, where no provider said: as long as a breaker rests at first
 _INSIDE = "Headstart failed inside while answering; its log has the details."
 
 
@@ -29,8 +30,11 @@ def error_response(error: HeadstartError, dialect: Dialect) -> Response:
     """The reply for an error that came before the first byte."""
     # The OpenAI and Anthropic SDKs let this header overrule their own table of statuses.
     headers = {"x-should-retry": "true" if error.retryable else "false"}
-    if isinstance(error, ProviderError) and error.retry_after is not None:
-        headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
+    said = error.retry_after if isinstance(error, ProviderError) else None
+    if said is not None or error.retryable:
+        # Agents ask again six to thirty times: without a date they do it at once.
+        seconds = _RETRY_AFTER if said is None else said
+        headers["retry-after"] = str(max(1, math.ceil(seconds)))
     return Response(
         dialect.error(error),
         status_code=error.status,

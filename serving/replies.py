@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -17,7 +17,14 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from models.errors import EngineError, HeadstartError
-from models.stream import Failed, StreamEvent
+from models.stream import (
+    Failed,
+    ReasoningDelta,
+    RefusalDelta,
+    StreamEvent,
+    TextDelta,
+    ToolCallStarted,
+)
 from router.outcome import Outcome
 from router.router import Answer
 from serving.dialects import sse
@@ -26,16 +33,27 @@ from serving.errors import error_response, internal_error
 
 _STOPPING: Final = EngineError("Headstart is stopping. Ask again in a moment.")
 QUIET: Final = 10.0  # seconds without anything to show, after which a keep-alive is sent
+_STREAM_HEADERS: Final = {
+    "content-type": sse.CONTENT_TYPE,
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",  # nginx would hold the stream back otherwise
+}
+_BODY_HEADERS: Final = {"content-type": "application/json"}
+_SHOWN: Final = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallStarted)
 
 
 class AnswerReply(Response):
     """What streamed and whole replies share."""
 
-    def __init__(self, answer: Answer, dialect: Dialect) -> None:
-        """Take the answer; nothing runs and nothing is sent before the call."""
+    def __init__(self, answer: Answer, dialect: Dialect, *, quiet: float = QUIET) -> None:
+        """Take the answer; nothing runs and nothing is sent before the call.
+
+        `quiet`: how long nothing may be sent before a keep-alive is.
+        """
         super().__init__()
         self._answer = answer
         self._dialect = dialect
+        self._quiet = quiet
 
     @abstractmethod
     @override
@@ -56,91 +74,127 @@ class StreamedReply(AnswerReply):
     def __init__(
         self, answer: Answer, dialect: Dialect, renderer: StreamRenderer, *, quiet: float = QUIET
     ) -> None:
-        """`quiet`: how long nothing may be sent before a keep-alive is."""
-        super().__init__(answer, dialect)
+        """`renderer` turns what is said into events."""
+        super().__init__(answer, dialect, quiet=quiet)
         self._renderer = renderer
-        self._quiet = quiet
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer until the end, or until the client leaves."""
-        stream = EventStream(send, self._answer.outcome, self._quiet)
-        work = self._run(stream, scope, receive, send)
+        body = OpenBody(send, self._answer.outcome, _STREAM_HEADERS, sse.KEEP_ALIVE, self._quiet)
+        work = self._run(body, scope, receive, send)
         try:
-            await while_connected(work, receive, stream.fill_silence)
+            await while_connected(work, receive, body.fill_silence)
         except asyncio.CancelledError:  # the server stops
-            await self._fail(_STOPPING, stream, scope, receive, send)
+            await self._fail(_STOPPING, body, scope, receive, send)
 
-    async def _run(self, stream: EventStream, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _run(self, body: OpenBody, scope: Scope, receive: Receive, send: Send) -> None:
         failure: HeadstartError | None = None
         try:
             async with aclosing(self._answer.events) as batches:
                 async for batch in batches:
                     failure = failure or failure_in(batch)
                     if data := self._renderer.render(batch):
-                        await stream.write(data)
+                        await body.write(data)
         except Exception:
             failure = internal_error()
         if failure is None:
-            await stream.write(self._renderer.end(), last=True)
+            await body.write(self._renderer.end(), last=True)
         else:
-            await self._fail(failure, stream, scope, receive, send)
+            await self._fail(failure, body, scope, receive, send)
 
     async def _fail(
         self,
         failure: HeadstartError,
-        stream: EventStream,
+        body: OpenBody,
         scope: Scope,
         receive: Receive,
         send: Send,
     ) -> None:
-        if stream.opened:
-            await stream.write(self._renderer.fail(failure), last=True)
+        if body.opened:
+            await body.write(self._renderer.fail(failure), last=True)
         else:
             await self._refuse(failure, scope, receive, send)
 
 
 class WholeReply(AnswerReply):
-    """One body, when everything is there."""
+    """One body, when everything is there.
 
-    def __init__(self, answer: Answer, dialect: Dialect, renderer: BodyRenderer) -> None:
+    Node's clients give up on a reply that says nothing for 300 seconds. Once something is there to
+    show, the answer cannot become an error any more: then long silence is filled with line breaks,
+    which JSON allows before its value.
+    """
+
+    def __init__(
+        self, answer: Answer, dialect: Dialect, renderer: BodyRenderer, *, quiet: float = QUIET
+    ) -> None:
         """`renderer` gathers what is to be said."""
-        super().__init__(answer, dialect)
+        super().__init__(answer, dialect, quiet=quiet)
         self._renderer = renderer
+        self._promised = False
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or stop when the client leaves."""
-        try:
-            await while_connected(self._run(scope, receive, send), receive)
-        except asyncio.CancelledError:  # the server stops
-            await self._refuse(_STOPPING, scope, receive, send)
+        body = OpenBody(send, self._answer.outcome, _BODY_HEADERS, b"\n", self._quiet)
 
-    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def fill_silence() -> float:
+            return await body.fill_silence() if self._promised else self._quiet
+
+        try:
+            await while_connected(self._run(body, scope, receive, send), receive, fill_silence)
+        except asyncio.CancelledError:  # the server stops
+            await self._end(_STOPPING, body, scope, receive, send)
+
+    async def _run(self, body: OpenBody, scope: Scope, receive: Receive, send: Send) -> None:
         failure: HeadstartError | None = None
         try:
             async with aclosing(self._answer.events) as batches:
                 async for batch in batches:
                     failure = failure or failure_in(batch)
                     self._renderer.add(batch)
+                    self._promised = self._promised or any(isinstance(e, _SHOWN) for e in batch)
         except Exception:
             failure = internal_error()
-        if failure is not None:
+        await self._end(failure, body, scope, receive, send)
+
+    async def _end(
+        self,
+        failure: HeadstartError | None,
+        body: OpenBody,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        self._promised = False  # nothing more may come between
+        if body.opened:
+            await body.write(self._renderer.end(), last=True)
+        elif failure is not None:
             await self._refuse(failure, scope, receive, send)
-            return
-        headers = answer_headers(self._answer.outcome)
-        reply = Response(self._renderer.end(), headers=headers, media_type="application/json")
-        await reply(scope, receive, send)
+        else:
+            headers = answer_headers(self._answer.outcome)
+            reply = Response(self._renderer.end(), headers=headers, media_type="application/json")
+            await reply(scope, receive, send)
 
 
-class EventStream:
-    """The sending side of one streamed reply: it opens late, and fills long silence."""
+class OpenBody:
+    """The sending side of a reply whose length is not known: it opens late, and fills silence."""
 
-    def __init__(self, send: Send, outcome: Outcome, quiet: float) -> None:
-        """Headers are read from `outcome` when the reply opens: the plan is known by then."""
+    def __init__(
+        self,
+        send: Send,
+        outcome: Outcome,
+        headers: Mapping[str, str],
+        keep_alive: bytes,
+        quiet: float,
+    ) -> None:
+        """Ours come from `outcome` when the reply opens: the plan is known by then."""
         self.opened = False
+        self._over = False
         self._send = send
         self._outcome = outcome
+        self._headers = headers
+        self._keep_alive = keep_alive
         self._quiet = quiet
         self._clock = asyncio.get_running_loop().time
         self._sent_at = self._clock()
@@ -149,7 +203,10 @@ class EventStream:
     async def write(self, data: bytes, *, last: bool = False) -> None:
         """Send these bytes, after the headers if they are the first."""
         async with self._lock:
+            if self._over:  # a keep-alive that waited while the end went out to a slow reader
+                return
             self._sent_at = self._clock()
+            self._over = last
             if not self.opened:
                 self.opened = True
                 await self._send(self._start())
@@ -160,16 +217,11 @@ class EventStream:
         left = self._sent_at + self._quiet - self._clock()
         if left > 0:
             return left
-        await self.write(sse.KEEP_ALIVE)
+        await self.write(self._keep_alive)
         return self._quiet
 
     def _start(self) -> dict[str, Any]:
-        headers = {
-            "content-type": sse.CONTENT_TYPE,
-            "cache-control": "no-cache",
-            "x-accel-buffering": "no",  # nginx would hold the stream back otherwise
-            **answer_headers(self._outcome),
-        }
+        headers = {**self._headers, **answer_headers(self._outcome)}
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         return {"type": "http.response.start", "status": 200, "headers": raw}
 

@@ -12,6 +12,7 @@ from inline_snapshot import snapshot
 from openai import AsyncOpenAI
 from starlette.types import Message
 
+from models.chat import ChatRequest
 from models.errors import (
     EngineError,
     HeadstartError,
@@ -21,10 +22,10 @@ from models.errors import (
     RateLimited,
     RequestError,
 )
-from models.stream import Failed, TextDelta
+from models.stream import Alive, Failed, TextDelta
 from serving.dialects.openai.dialect import ChatCompletions
 from serving.errors import error_response
-from serving.replies import StreamedReply, WholeReply
+from serving.replies import OpenBody, StreamedReply, WholeReply
 from tests.serving.fake_router import FakeRouter, said
 from tests.serving.live import http, live_edge
 from tests.serving.openai_reader import read_stream
@@ -161,13 +162,13 @@ def reply_to(
     answer = router.answer(parsed.request, dialect="x", client="")
     if stream:
         return StreamedReply(answer, dialect, parsed.stream_renderer(answer.outcome), quiet=quiet)
-    return WholeReply(answer, dialect, parsed.body_renderer(answer.outcome))
+    return WholeReply(answer, dialect, parsed.body_renderer(answer.outcome), quiet=quiet)
 
 
-async def silent_then(router: FakeRouter) -> Wire:
+async def silent_then(router: FakeRouter, *, stream: bool = True) -> Wire:
     """Wait for the first keep-alive, then let the router go on."""
     wire = Wire()
-    reply = reply_to(router, quiet=0.01)
+    reply = reply_to(router, stream=stream, quiet=0.01)
     running = asyncio.create_task(reply({"type": "http"}, wire.receive, wire.send))
     await wire.something.wait()
     router.release.set()
@@ -206,6 +207,55 @@ async def test_long_silence_is_filled_with_comments() -> None:
     assert wire.sent[0]["status"] == 200
     assert wire.body.startswith(b": keep-alive\n\n")
     assert read_stream(wire.body).text == "Hi"
+
+
+async def test_long_silence_in_a_whole_answer_is_filled_with_line_breaks() -> None:
+    wire = await silent_then(FakeRouter(said("Half", " an answer"), hold_at=1), stream=False)
+
+    assert wire.sent[0]["status"] == 200
+    assert wire.body.startswith(b"\n")
+    assert json.loads(wire.body)["choices"][0]["message"]["content"] == "Half an answer"
+    assert [m.get("more_body") for m in wire.sent].count(False) == 1
+
+
+async def test_a_whole_answer_that_may_still_fail_promises_nothing() -> None:
+    wire, router = Wire(), FakeRouter([[Failed(BUSY)]], hold_at=0)
+    reply = reply_to(router, stream=False, quiet=0.0)
+    running = asyncio.create_task(reply({"type": "http"}, wire.receive, wire.send))
+    await router.holding.wait()
+    for _ in range(20):  # silence is looked at every time
+        await asyncio.sleep(0)
+    router.release.set()
+    await running
+    assert wire.sent[0]["status"] == 503
+
+
+async def test_a_fault_of_ours_after_a_line_break_still_ends_the_answer() -> None:
+    router = FakeRouter([[TextDelta("Half")], [Alive()]], hold_at=1, crash=RuntimeError("boom"))
+    [choice] = json.loads((await silent_then(router, stream=False)).body)["choices"]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("Half", "length")
+
+
+async def test_a_slow_reader_gets_no_keep_alive_after_the_end() -> None:
+    sent: list[Message] = []
+    sending, reading = asyncio.Event(), asyncio.Event()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        sending.set()
+        await reading.wait()
+
+    outcome = (
+        FakeRouter().answer(ChatRequest(model="auto", messages=()), dialect="x", client="").outcome
+    )
+    body = OpenBody(send, outcome, {}, b"\n", quiet=0.0)
+    ending = asyncio.create_task(body.write(b"the end", last=True))
+    await sending.wait()
+    filling = asyncio.create_task(body.fill_silence())
+    await asyncio.sleep(0)
+    reading.set()
+    await asyncio.gather(ending, filling)
+    assert [message.get("more_body") for message in sent] == [None, False]
 
 
 async def test_a_failure_after_a_keep_alive_is_told_in_the_stream() -> None:
