@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from tests.fakes.delivery import Break, Reply, split_events
+from tests.fakes.oddities import OddityKind, odd
 from tests.fakes.recordings import Recording, error_recording, recording
 
-FaultKind: TypeAlias = Literal[
+DamageKind: TypeAlias = Literal[
     # the connection breaks
     "reset",  # RST
     "close",  # FIN without the last HTTP chunk
@@ -27,6 +28,7 @@ FaultKind: TypeAlias = Literal[
     "empty",  # 200 and no body
     "redirect",  # 307 to another host
 ]
+FaultKind: TypeAlias = DamageKind | OddityKind
 
 _GARBAGE = b'\xff\xfe\x00<<< no event >>>\n\ndata: {"half": \n\n'
 _HTML = b"<!DOCTYPE html><html><body><h1>Sign in to the network</h1></body></html>\n"
@@ -70,6 +72,10 @@ def apply(fault: Fault, reply: Reply, *, provider: str, dialect: str) -> tuple[R
             return error_reply(provider, dialect, fault.status, fault.retry_after), None
         case "html" | "json" | "empty" | "redirect":
             return _foreign(fault.kind, dialect), None
+        case _:
+            before, after = _split(reply.events, fault.at or 0)
+            events = odd(fault.kind, before, after) if reply.streamed else reply.events
+            return replace(reply, events=events), None
 
 
 def error_reply(
