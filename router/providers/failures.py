@@ -6,12 +6,9 @@ codes (for errors inside a 200 stream, which have no status), and last what only
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TypeAlias
 
 from models.errors import (
@@ -25,15 +22,11 @@ from models.errors import (
     QuotaExhausted,
     RateLimited,
 )
+from router.providers.waits import Now, failure_delay, lowered, utc_now
 
-Now: TypeAlias = Callable[[], datetime]
 _ErrorClass: TypeAlias = type[ProviderError]
 
 _MAX_MESSAGE = 1000  # some hosts send the whole prompt or an HTML page back
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def classify(
@@ -44,7 +37,7 @@ def classify(
     message: str = "",
     headers: Mapping[str, str] | None = None,
     delay: float | None = None,
-    now: Now = _utc_now,
+    now: Now = utc_now,
 ) -> ProviderError:
     """The error that an upstream's reply means.
 
@@ -55,25 +48,19 @@ def classify(
     if status < 400:
         status = int(code) if _HTTP_CODE.fullmatch(code) else 0
     error_class = _refined(_class_of(status, code.lower(), kind.lower()), message)
-    fields = {name.lower(): value for name, value in (headers or {}).items()}
+    fields = lowered(headers or {})
     return error_class(
         message[:_MAX_MESSAGE] or _without_words(status),
         upstream_status=status,
         upstream_code=code or kind,
         retryable=_SHOULD_RETRY.get(fields.get("x-should-retry", "")),
-        retry_after=_delay(status, message, fields, delay, now),
+        retry_after=failure_delay(status, message, fields, delay, now),
     )
 
 
 def _without_words(status: int) -> str:
     where = f"HTTP status {status}" if status else "an error event"
     return f"The provider answered with {where} and no message."
-
-
-def retry_after(headers: Mapping[str, str], now: Now = _utc_now) -> float | None:
-    """Seconds that the reply's headers ask us to wait, or None. Zero and the past say nothing."""
-    fields = {name.lower(): value.strip() for name, value in headers.items()}
-    return _asked_delay(fields, now) or _exhausted_reset(fields, now)
 
 
 _HTTP_CODE = re.compile(r"[45]\d\d")
@@ -201,86 +188,3 @@ def _refined(error_class: _ErrorClass, message: str) -> _ErrorClass:
         if error_class in pattern.seen and pattern.text.search(message):
             return pattern.found
     return error_class
-
-
-# Milliseconds first: hosts that send both round the seconds up.
-_DELAY_HEADERS = (("retry-after-ms", 1000), ("x-ms-retry-after-ms", 1000), ("retry-after", 1))
-_TRY_AGAIN = re.compile(r"\b(?:try again|retry) in ((?:\d+(?:\.\d+)?(?:ms|h|m|s))+)", re.IGNORECASE)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_EPOCH_SECONDS = 1e9  # a larger number is a date, not a duration
-_EPOCH_MILLISECONDS = 1e12
-
-
-def _delay(
-    status: int, message: str, fields: Mapping[str, str], stated: float | None, now: Now
-) -> float | None:
-    """The waiting time, most exact source first. Other statuses carry such headers by accident."""
-    if status not in (0, 408, 409, 429) and status < 500:
-        return None
-    found = _asked_delay(fields, now) or stated or _exhausted_reset(fields, now)
-    if found is None and (match := _TRY_AGAIN.search(message)):
-        return _go_duration(match[1])
-    return found
-
-
-def _asked_delay(fields: Mapping[str, str], now: Now) -> float | None:
-    for name, per_second in _DELAY_HEADERS:
-        if seconds := _positive(_number(fields.get(name, ""))):
-            return seconds / per_second
-    try:
-        until = parsedate_to_datetime(fields.get("retry-after", ""))
-    except ValueError:
-        return None
-    return _positive((_aware(until) - now()).total_seconds())
-
-
-def _exhausted_reset(fields: Mapping[str, str], now: Now) -> float | None:
-    """The longest wait among the allowances that are used up (`remaining` 0 or not told)."""
-    waits = [
-        _until_reset(value, now)
-        for name, value in fields.items()
-        if "ratelimit" in name
-        and "reset" in name
-        and fields.get(name.replace("reset", "remaining"), "0") == "0"
-    ]
-    return max((wait for wait in waits if wait), default=None)
-
-
-def _until_reset(value: str, now: Now) -> float | None:
-    """A reset header's seconds from now: `6s`, `1m26.4s`, RFC 3339, seconds, or Unix time."""
-    number = _number(value)
-    if number is None:
-        if seconds := _go_duration(value):
-            return seconds
-        try:
-            until = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-        return _positive((_aware(until) - now()).total_seconds())
-    if number >= _EPOCH_MILLISECONDS:
-        number /= 1000
-    return _positive(number - now().timestamp() if number >= _EPOCH_SECONDS else number)
-
-
-def _go_duration(text: str) -> float | None:
-    """Seconds of a duration as Go prints it, or None when the text is something else."""
-    if _DURATION.sub("", text.lower()):
-        return None
-    return _positive(sum(float(n) * _UNITS[unit] for n, unit in _DURATION.findall(text.lower())))
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _positive(seconds: float | None) -> float | None:
-    return seconds if seconds and seconds > 0 else None
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

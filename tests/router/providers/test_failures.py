@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from email.utils import format_datetime
-
 import pytest
 
 from models.errors import (
@@ -18,13 +15,7 @@ from models.errors import (
     QuotaExhausted,
     RateLimited,
 )
-from router.providers.failures import classify, retry_after
-
-NOW = datetime(2026, 11, 24, 9, 20, tzinfo=UTC)
-
-
-def now() -> datetime:
-    return NOW
+from router.providers.failures import classify
 
 
 @pytest.mark.parametrize(
@@ -124,57 +115,9 @@ def test_a_long_message_is_cut() -> None:
     assert len(classify(500, message="x" * 100_000).message) == 1000
 
 
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry-after": "37"}, 37.0),
-        ({"Retry-After": "1.5"}, 1.5),
-        ({"retry-after-ms": "1400", "retry-after": "2"}, 1.4),
-        ({"retry-after-ms": "0", "retry-after": "1"}, 1.0),
-        ({"x-ms-retry-after-ms": "250"}, 0.25),
-        ({"retry-after": "Tue, 24 Nov 2026 09:20:30 GMT"}, 30.0),
-        ({"retry-after": format_datetime(NOW, usegmt=True)}, None),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": "-3"}, None),
-        ({"retry-after": "inf"}, None),
-        ({"x-ratelimit-reset-tokens": "1m26.4s", "x-ratelimit-remaining-tokens": "0"}, 86.4),
-        ({"x-ratelimit-reset-requests": "130ms"}, 0.13),
-        ({"x-ratelimit-reset": "1795511999000", "x-ratelimit-remaining": "0"}, None),
-        ({"x-ratelimit-reset": str(int(NOW.timestamp() * 1000) + 5000)}, 5.0),
-        ({"x-ratelimit-reset": str(int(NOW.timestamp()) + 7)}, 7.0),
-        ({"anthropic-ratelimit-requests-reset": "2026-11-24T09:20:37Z"}, 37.0),
-        # an allowance that is not used up says nothing about this failure
-        ({"x-ratelimit-reset-tokens": "59s", "x-ratelimit-remaining-tokens": "500"}, None),
-        (
-            {
-                "x-ratelimit-reset-tokens": "5s",
-                "x-ratelimit-remaining-tokens": "0",
-                "x-ratelimit-reset-requests": "9s",
-                "x-ratelimit-remaining-requests": "0",
-            },
-            9.0,
-        ),
-        ({"x-ratelimit-reset-tokens": "0s"}, None),
-        ({"x-ratelimit-reset-tokens": "when it is ready"}, None),
-        ({}, None),
-    ],
-)
-def test_headers_say_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
-    found = retry_after(headers, now)
-    assert found == (None if seconds is None else pytest.approx(seconds))
-
-
-def test_a_delay_counts_only_with_statuses_that_can_pass() -> None:
-    headers = {"retry-after": "5"}
-    waiting = {s for s in range(400, 600) if classify(s, headers=headers).retry_after}
-    assert waiting == {408, 409, 429, *range(500, 600)}
-
-
-def test_the_sources_of_a_delay_in_order() -> None:
-    message = "Rate limit reached. Please try again in 3.75s."
-    reset = {"x-ratelimit-reset-tokens": "57s"}
-    assert classify(429, message=message).retry_after == 3.75
-    assert classify(429, message=message, headers=reset).retry_after == 57
-    assert classify(429, message=message, headers=reset, delay=48).retry_after == 48
-    headers = {**reset, "retry-after": "4"}
-    assert classify(429, message=message, headers=headers, delay=48).retry_after == 4
+def test_the_headers_say_how_long_to_wait() -> None:
+    headers = {"Retry-After": "4"}
+    assert classify(429, headers=headers).retry_after == 4
+    assert classify(429, headers=headers, delay=48).retry_after == 4
+    assert classify(429, delay=48).retry_after == 48
+    assert classify(400, headers=headers).retry_after is None
