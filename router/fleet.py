@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from models.catalogue import Catalogue
 from models.errors import Unsupported
-from router.deadline import Clock
-from router.health import HealthReport, TargetHealth
+from router.health import HealthBook, HealthReport
 from router.outcome import LegRecord
 from router.plan import Target
 from router.policy import FleetView
@@ -26,20 +24,20 @@ class Fleet:
         hosted: Mapping[str, Target],
         unusable: Mapping[str, str] | None = None,
         fast_ready: Callable[[], bool] = lambda: True,
-        clock: Clock = time.monotonic,
+        health: HealthBook | None = None,
     ) -> None:
         """Keep the parts.
 
         hosted: `provider/model` to its target. unusable: provider to the reason and the way out,
-        for those without a key. fast_ready: asks the engine's state.
+        for those without a key. fast_ready: asks the engine's state. health: where the providers
+        note what their replies say of limits.
         """
         self._providers = providers
         self._fast = fast
         self._hosted = hosted
         self._unusable = unusable or {}
         self._fast_ready = fast_ready
-        self._clock = clock
-        self._health: dict[str, TargetHealth] = {}
+        self._health = health or HealthBook()
 
     @property
     def fast(self) -> Target | None:
@@ -53,17 +51,18 @@ class Fleet:
 
     def view(self) -> FleetView:
         """A snapshot for the policy."""
-        now = self._clock()
+        now = self._health.clock()
         ready = self._fast is not None and self._fast_ready()
         return FleetView(
             fast=self._fast if ready else None,
             hosted=self._hosted,
-            resting=frozenset(n for n, health in self._health.items() if health.rests(now)),
+            resting=frozenset(name for name, health in self._health if health.rests(now)),
             first_event_p95={
                 name: p95
-                for name, health in self._health.items()
+                for name, health in self._health
                 if (p95 := health.first_event_quantile(0.95)) is not None
             },
+            records={name: health.record() for name, health in self._health},
         )
 
     @property
@@ -90,27 +89,25 @@ class Fleet:
     def leg_opened(self, leg: LegRecord) -> None:
         """A leg is asked of its target."""
         if not leg.target.local:
-            self._health_of(leg.target).asked(self._clock())
+            self._health.of(leg.target.name).asked(self._health.clock())
 
     def leg_ended(self, leg: LegRecord) -> None:
         """What the leg tells of its target's health."""
         if leg.target.local:
             return
-        health = self._health_of(leg.target)
+        health = self._health.of(leg.target.name)
         if leg.error is not None:
-            health.failed(leg.error, self._clock())
+            health.failed(leg.error, self._health.clock())
         elif leg.first_event is not None:
             health.succeeded(leg.first_event - leg.started)
         else:
-            health.abandoned()
+            health.abandoned((leg.ended or leg.started) - leg.started)
 
-    def health(self) -> dict[str, HealthReport]:
-        """Every hosted target that was asked, by name."""
-        now = self._clock()
-        return {name: health.report(now) for name, health in sorted(self._health.items())}
-
-    def _health_of(self, target: Target) -> TargetHealth:
-        return self._health.setdefault(target.name, TargetHealth())
+    def health(self, *, also: Iterable[str] = ()) -> dict[str, HealthReport]:
+        """Every hosted target that was asked, by name; and those of `also`."""
+        now = self._health.clock()
+        names = {*also, *(name for name, _ in self._health)}
+        return {name: self._health.of(name).report(now) for name in sorted(names)}
 
     async def aclose(self) -> None:
         """Close every provider's connections."""

@@ -29,6 +29,28 @@ class Confidence:
         return cls(sum(values) / len(values), min(values), len(values))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """How sure a draft must be of its first sentence to be shown."""
+
+    mean: float = -1.5
+    minimum: float = -10.0
+
+    def missed_by(self, confidence: Confidence) -> str:
+        """What is under the bar, in words; empty when the draft is sure enough or nothing is known."""
+        checks = (
+            ("mean log-probability", confidence.mean, self.mean),
+            ("least likely token", confidence.minimum, self.minimum),
+        )
+        for what, found, least in checks:
+            if found is not None and found < least:
+                return f"{what} {found:.2f} < {least:.2f}"
+        return ""
+
+
+USUAL = Bar()
+
+
 class Gate:
     """A draft's events in the order they came, none of them shown yet."""
 

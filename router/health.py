@@ -7,15 +7,17 @@
 The breaker never refuses: the policy asks those that rest after all others, so a fleet in which
 everything rests still answers if anything can. Rests double with each failed probe, with jitter so
 that many routers do not come back together (AWS Architecture Blog, "Exponential Backoff And
-Jitter").
+Jitter"). A target also rests, without having failed, when a reply's headers say that nothing
+remains of an allowance.
 """
 
 from __future__ import annotations
 
 import random
+import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from models.errors import (
@@ -27,6 +29,8 @@ from models.errors import (
     QuotaExhausted,
     RateLimited,
 )
+from router.deadline import Clock
+from router.weights import Record
 
 _WINDOW = 20  # outcomes that count
 _ENOUGH = 5  # fewer say nothing
@@ -54,7 +58,9 @@ class HealthReport:
     first_event_p50: float | None
     first_event_p95: float | None
     rests_for: float
+    rests_because: str  # an error's code, or the header that says that nothing remains
     last_error: str
+    shares: Mapping[str, float] = field(default_factory=dict[str, float])  # see router.weights
 
 
 class TargetHealth:
@@ -65,7 +71,9 @@ class TargetHealth:
         self._jitter = jitter
         self._results: deque[bool] = deque(maxlen=_WINDOW)
         self._timings: deque[float] = deque(maxlen=_TIMINGS)
+        self._ordered: list[float] = []  # the timings by size
         self._rests_until = 0.0
+        self._rests_because = ""
         self._tripped = False
         self._trips = 0
         self._probing = False
@@ -91,7 +99,7 @@ class TargetHealth:
     def succeeded(self, first_event: float | None) -> None:
         """It answered, beginning after so many seconds."""
         if first_event is not None:
-            self._timings.append(first_event)
+            self._time(first_event)
         self._results.append(True)
         if self._probing or self._tripped:
             self._results.clear()
@@ -106,16 +114,38 @@ class TargetHealth:
         self._last_error = error.code
         self._results.append(False)
         if isinstance(error, QuotaExhausted | ProviderAuthError):
-            self._rest(_LONGEST_REST, now)
+            self._rest(_LONGEST_REST, error.code, now)
         elif error.retry_after is not None:
-            self._rest(error.retry_after, now)
+            self._rest(error.retry_after, error.code, now)
         elif isinstance(error, RateLimited | Overloaded) or self._probing or self._failing():
-            self._trip(now)
+            self._trip(error.code, now)
         self._probing = False
 
-    def abandoned(self) -> None:
-        """We ended the request before it told anything."""
+    def abandoned(self, waited: float) -> None:
+        """We ended the request before it told anything, after so many seconds.
+
+        One that was slower than it mostly is counts as that slow at least. Else, where a rival
+        is asked beside slow ones, only the quick ones would ever be measured, and what is called
+        slow would get shorter and shorter.
+        """
         self._probing = False
+        slow = self.first_event_quantile(0.95)
+        if slow is not None and waited >= slow:
+            self._time(waited)
+
+    def used_up(self, seconds: float, header: str, now: float) -> None:
+        """A good reply came with the news that nothing remains for so long.
+
+        Most hosts tell when the allowance is whole again, and something of it is back long
+        before: a daily one is looked at again after the longest rest.
+        """
+        self._rest(min(seconds, _LONGEST_REST), header, now)
+
+    def _rest(self, seconds: float, because: str, now: float) -> None:
+        """Others are asked first, for so long."""
+        if now + seconds > self._rests_until:
+            self._rests_until = now + seconds
+            self._rests_because = because
 
     def report(self, now: float) -> HealthReport:
         """What is known of it."""
@@ -127,26 +157,57 @@ class TargetHealth:
             first_event_p50=self.first_event_quantile(0.5),
             first_event_p95=self.first_event_quantile(0.95),
             rests_for=max(0.0, self._rests_until - now),
+            rests_because=self._rests_because if now < self._rests_until else "",
             last_error=self._last_error,
+        )
+
+    def record(self) -> Record:
+        """What its weight among equals is made of."""
+        return Record(
+            first_event=self.first_event_quantile(0.5),
+            answered=self._results.count(True),
+            failed=self._results.count(False),
         )
 
     def first_event_quantile(self, q: float) -> float | None:
         """Quantile of the latency to the first event; None with fewer than five measurements."""
         if len(self._timings) < _ENOUGH:
             return None
-        ordered = sorted(self._timings)
+        ordered = self._ordered = self._ordered or sorted(self._timings)
         return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
+
+    def _time(self, first_event: float) -> None:
+        self._timings.append(first_event)
+        self._ordered = []
 
     def _failing(self) -> bool:
         enough = len(self._results) >= _ENOUGH
         return enough and self._results.count(False) / len(self._results) >= _FAILING
 
-    def _trip(self, now: float) -> None:
+    def _trip(self, because: str, now: float) -> None:
         """Open, for twice as long as the last time."""
         seconds = min(_LONGEST_REST, _FIRST_REST * 2**self._trips)
         self._trips += 1
         self._tripped = True
-        self._rest(seconds * (0.5 + self._jitter() / 2), now)
+        self._rest(seconds * (0.5 + self._jitter() / 2), because, now)
 
-    def _rest(self, seconds: float, now: float) -> None:
-        self._rests_until = max(self._rests_until, now + seconds)
+
+class HealthBook:
+    """The health of every hosted target that was asked, by `provider/model`."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        """Nobody was asked yet."""
+        self.clock = clock
+        self._health: dict[str, TargetHealth] = {}
+
+    def of(self, name: str) -> TargetHealth:
+        """One target's health."""
+        return self._health.setdefault(name, TargetHealth())
+
+    def used_up(self, name: str, seconds: float, header: str) -> None:
+        """A reply of this target says that nothing remains: see `TargetHealth.used_up`."""
+        self.of(name).used_up(seconds, header, self.clock())
+
+    def __iter__(self) -> Iterator[tuple[str, TargetHealth]]:
+        """Each target with its health."""
+        return iter(self._health.items())

@@ -30,6 +30,11 @@ class Target:
         """`provider/model`."""
         return f"{self.provider}/{self.card.id}"
 
+    @property
+    def asked_as(self) -> str:
+        """The name by which configuration and clients ask for it."""
+        return self.stands_in_for or self.name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -39,6 +44,7 @@ class Plan:
     deep: `deep` answers in order, after the first sentence of `draft` where there is one.
     `rescue` is the local engine as the last resort, where it is able.
     `hedges`: target name to the seconds after which the next one is asked beside it.
+    `shares`: name to the share of such requests, for those in `deep` that have equals.
     """
 
     route: Route
@@ -48,6 +54,7 @@ class Plan:
     rescue: Target | None = None
     merge: Merge = "continue"
     hedges: Mapping[str, float] = field(default_factory=dict[str, float])
+    shares: Mapping[str, float] = field(default_factory=dict[str, float])
     task: str = "chat"
     p_fast: float | None = None  # None: nobody was asked (the client chose)
     threshold: float | None = None

@@ -8,28 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from classifier.assessment import Assessment
 from models.card import ModelCard
 from models.chat import ChatRequest, Media, Merge
 from models.errors import PromptTooLong, Unsupported
+from models.stream import Usage
 from models.tokens import estimate_prompt
-from router.gate import Confidence
+from router.chain import ORDINARY, Order, Standing, group_shares, groups, line_up
+from router.gate import USUAL, Bar, Confidence
 from router.plan import Plan, Target
+from router.weights import EVEN, Exponents, Record
 
 _DEFAULT_ANSWER_TOKENS = 512  # room for the answer when the client sets no limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """The operator's part of the decision."""
+    """The operator's part of the decision. `bars` and `tasks` are by task, before the general."""
 
     threshold: float = 0.55
     merge: Merge = "continue"
-    min_mean_logprob: float = -1.5
+    bar: Bar = USUAL
+    bars: Mapping[str, Bar] = field(default_factory=dict[str, Bar])
     early_tokens: int = 8  # a fast plan's draft is shown after so many sure ones; 0: a sentence
-    order: tuple[str, ...] = ()
-    tasks: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    order: Order = ()
+    tasks: Mapping[str, Order] = field(default_factory=dict[str, Order])
+    exponents: Exponents = EVEN  # of the weights of equals
     hedge: bool = False  # ask the next model when one is slower than its own 95th percentile
 
 
@@ -41,6 +47,7 @@ class FleetView:
     hosted: Mapping[str, Target] = field(default_factory=dict[str, Target])
     resting: frozenset[str] = frozenset()  # failed a moment ago: asked after all others
     first_event_p95: Mapping[str, float] = field(default_factory=dict[str, float])  # seconds
+    records: Mapping[str, Record] = field(default_factory=dict[str, Record])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,20 +65,32 @@ def choose(
     assessment: Assessment | None,
     fleet: FleetView,
     rules: Rules,
+    *,
+    draw: float = 0.0,
+    at: datetime | None = None,
 ) -> Plan:
-    """The plan for one request. Raises a RequestError when no model can take it."""
+    """The plan for one request. Raises a RequestError when no model can take it.
+
+    draw: 0 to 1, which of several equals is asked first. at: the time, for their prices.
+    """
     merge = request.headstart.merge or rules.merge
     if merge == "revise" and request.headstart.merge is None:
         merge = "continue"  # a client that did not ask for it cannot take text back
     task = request.headstart.task or (assessment.task if assessment else "chat")
     fast, why_not_fast = _fast(request, fleet)
-    deep = _deep(request, asked, task, fleet, rules)
-    hedges: Mapping[str, float] = fleet.first_event_p95 if rules.hedge else {}
+    deep, shares = _deep(request, asked, task, fleet, rules, draw, at)
     plan = Plan(
-        route="deep", because="", deep=deep, rescue=fast, merge=merge, task=task, hedges=hedges
+        route="deep",
+        because="",
+        deep=deep,
+        rescue=fast,
+        merge=merge,
+        task=task,
+        hedges=fleet.first_event_p95 if rules.hedge else {},
+        shares=shares,
     )
     if asked.mode == "pinned":
-        name = (asked.pinned.stands_in_for or asked.pinned.name) if asked.pinned else ""
+        name = asked.pinned.asked_as if asked.pinned else ""
         return _checked(replace(plan, because=f"the client asked for {name}"), request, fleet)
     if asked.mode == "fast":
         if fast is None:
@@ -84,15 +103,11 @@ def choose(
 
 def second_look(plan: Plan, confidence: Confidence, rules: Rules) -> Plan:
     """The plan once the draft's own confidence is known: an unsure draft is never shown."""
-    asked_by_name = plan.p_fast is None
-    if confidence.mean is None or asked_by_name or confidence.mean >= rules.min_mean_logprob:
+    asked_by_name = plan.threshold is None
+    missed = _bar(plan, rules).missed_by(confidence)
+    if not missed or asked_by_name or not plan.deep:
         return plan
-    if not plan.deep:
-        return plan
-    because = (
-        f"the draft is unsure of itself (mean log-probability {confidence.mean:.2f} "
-        f"< {rules.min_mean_logprob:.2f})"
-    )
+    because = f"the draft is unsure of itself for {plan.task} ({missed})"
     return replace(plan, route="deep", because=because, draft=None)
 
 
@@ -105,7 +120,23 @@ def sure_early(plan: Plan, confidence: Confidence, rules: Rules) -> bool:
     enough = 0 < rules.early_tokens <= confidence.tokens
     if plan.route != "fast" or not enough or confidence.mean is None:
         return False
-    return confidence.mean >= rules.min_mean_logprob
+    return not _bar(plan, rules).missed_by(confidence)
+
+
+def shares_now(fleet: FleetView, rules: Rules, at: datetime) -> dict[str, dict[str, float]]:
+    """Each hosted target that has equals: "order" or a task to its share of ordinary requests."""
+    standing = Standing(
+        records=fleet.records, resting=fleet.resting, exponents=rules.exponents, at=at
+    )
+    found: dict[str, dict[str, float]] = {}
+    for where, order in {"order": rules.order, **rules.tasks}.items():
+        for names in groups(order):
+            group = [fleet.hosted[name] for name in names if name in fleet.hosted]
+            group = [target for target in group if not target.local]
+            if len(group) > 1:
+                for target, share in zip(group, group_shares(group, standing), strict=True):
+                    found.setdefault(target.name, {})[where] = share
+    return found
 
 
 def may_draft(request: ChatRequest) -> bool:
@@ -151,19 +182,46 @@ def _fast(request: ChatRequest, fleet: FleetView) -> tuple[Target | None, str]:
     return (None, why_not) if why_not else (fleet.fast, "")
 
 
+def _bar(plan: Plan, rules: Rules) -> Bar:
+    return rules.bars.get(plan.task, rules.bar)
+
+
 def _deep(
-    request: ChatRequest, asked: Asked, task: str, fleet: FleetView, rules: Rules
-) -> tuple[Target, ...]:
-    """Hosted targets in the order they are asked: able ones, those that rest last."""
-    if asked.pinned is not None:
-        chain = (asked.pinned, *asked.equals)
-    else:
-        names = dict.fromkeys((*rules.tasks.get(task, ()), *rules.order))
-        chain = tuple(fleet.hosted[name] for name in names if name in fleet.hosted)
+    request: ChatRequest,
+    asked: Asked,
+    task: str,
+    fleet: FleetView,
+    rules: Rules,
+    draw: float,
+    at: datetime | None,
+) -> tuple[tuple[Target, ...], dict[str, float]]:
+    """Hosted targets in the order they are asked: able ones, those that rest last; and shares."""
     tokens = estimate_prompt(request)
-    able = [target for target in chain if not inability(request, target.card, tokens=tokens)]
-    able.sort(key=lambda target: target.name in fleet.resting)  # stable
-    return tuple(able)
+    if asked.pinned is not None:
+        wanted = [(target,) for target in (asked.pinned, *asked.equals)]
+    else:
+        wanted = [
+            tuple(fleet.hosted[name] for name in names if name in fleet.hosted)
+            for names in groups(rules.tasks.get(task, ()), rules.order)
+        ]
+    standing = Standing(
+        records=fleet.records,
+        resting=fleet.resting,
+        exponents=rules.exponents,
+        usage=Usage(input=tokens, output=request.max_tokens or ORDINARY.output),
+        at=at,
+    )
+    chain: list[Target] = []
+    shares: dict[str, float] = {}
+    for group in wanted:
+        able = [target for target in group if not inability(request, target.card, tokens=tokens)]
+        if len(able) > 1:
+            found = group_shares(able, standing)
+            shares |= {target.asked_as: share for target, share in zip(able, found, strict=True)}
+            able = line_up(able, found, draw)
+        chain += able
+    chain.sort(key=lambda target: target.name in fleet.resting)  # stable
+    return tuple(chain), shares
 
 
 def _judged(

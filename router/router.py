@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from models.chat import ChatRequest
 from models.prices import cost
 from models.stream import StreamEvent, Usage
 from models.tokens import estimate_prompt
+from router.chain import ORDINARY, written
 from router.deadline import Deadlines
 from router.dispatch import Dispatch, LegHooks
 from router.fleet import Fleet
@@ -39,11 +41,19 @@ from router.observe import Observer
 from router.outcome import LegRecord, Outcome
 from router.outcomes import OutcomeStore
 from router.plan import Plan, Target
-from router.policy import Asked, Rules, choose, inability, may_draft, second_look, sure_early
+from router.policy import (
+    Asked,
+    Rules,
+    choose,
+    inability,
+    may_draft,
+    second_look,
+    shares_now,
+    sure_early,
+)
 from router.relay import Phase, Relay
 
 _log = logging.getLogger(__name__)
-_EXPECTED_ANSWER = 400  # tokens: for cost estimates before anything was generated
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,8 +108,9 @@ class Router:
         store: OutcomeStore,
         aliases: Mapping[str, str],
         store_prompts: bool = False,
+        draw: Callable[[], float] = random.random,
     ) -> None:
-        """Keep the collaborators; nothing starts here."""
+        """Keep the collaborators; nothing starts here. `draw` gives 0..1: see `policy.choose`."""
         self._fleet = fleet
         self._catalogue = catalogue
         self._classifier = classifier
@@ -111,6 +122,7 @@ class Router:
         self._aliases = aliases
         self._known = frozenset(card.name for card in catalogue.cards()) | set(fleet.hosted)
         self._store_prompts = store_prompts
+        self._draw = draw
 
     def answer(
         self,
@@ -144,7 +156,7 @@ class Router:
         assessment = await self._classifier.assess(request)
         plan = self._choose(request, self._asked(request), assessment)
         targets = ([plan.draft] if plan.draft else []) + list(plan.deep)
-        usage = Usage(input=estimate_prompt(request), output=request.max_tokens or _EXPECTED_ANSWER)
+        usage = Usage(input=estimate_prompt(request), output=request.max_tokens or ORDINARY.output)
         estimates = tuple(self._estimate(target, usage) for target in targets)
         return Explanation(assessment=assessment, plan=plan, estimates=estimates)
 
@@ -160,7 +172,7 @@ class Router:
                 note=fast.name if fast else "no local engine",
             ),
             ModelListing(
-                id="deep", owned_by="headstart", window=None, note=", ".join(self._rules.order)
+                id="deep", owned_by="headstart", window=None, note=written(self._rules.order)
             ),
         )
         hosted = (
@@ -175,8 +187,12 @@ class Router:
         return (*tiers, *hosted)
 
     def providers(self) -> dict[str, HealthReport]:
-        """How each hosted target that was asked has been doing, by name."""
-        return self._fleet.health()
+        """How each hosted target that was asked, or has equals, has been doing, by name."""
+        shares = shares_now(self._fleet.view(), self._rules, datetime.now(UTC))
+        reports = self._fleet.health(also=shares)
+        return {
+            name: replace(report, shares=shares.get(name, {})) for name, report in reports.items()
+        }
 
     @property
     def ready(self) -> bool:
@@ -259,7 +275,15 @@ class Router:
         return self._choose(request, asked, assessment)
 
     def _choose(self, request: ChatRequest, asked: Asked, assessment: Assessment | None) -> Plan:
-        return choose(request, asked, assessment, self._fleet.view(), self._rules)
+        return choose(
+            request,
+            asked,
+            assessment,
+            self._fleet.view(),
+            self._rules,
+            draw=self._draw(),
+            at=datetime.now(UTC),
+        )
 
     def _leg_ended(self, request: ChatRequest, outcome: Outcome, leg: LegRecord) -> None:
         fill_usage(leg, request, leg.transcript_chars)

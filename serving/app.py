@@ -25,6 +25,7 @@ from router.observe import Observer
 from router.outcomes import OutcomeStore, SqliteOutcomes
 from router.policy import Rules
 from router.router import Router
+from router.weights import Exponents
 from serving.auth import ClientKey
 from serving.edge import build_edge
 from serving.engines.engine import Engine, EngineState, Role
@@ -198,11 +199,13 @@ def _rules(settings: Settings) -> Rules:
     return Rules(
         threshold=settings.classifier.threshold,
         merge=settings.relay.merge,
-        min_mean_logprob=settings.relay.min_mean_logprob,
+        bar=settings.relay.bar,
+        bars=settings.relay.bars,
         early_tokens=settings.relay.early_tokens,
-        order=tuple(settings.deep.order),
+        order=settings.deep.preferred,
+        tasks=settings.deep.preferred_for,
+        exponents=Exponents(**settings.deep.weights.model_dump()),
         hedge=settings.deep.hedge,
-        tasks={task: tuple(order) for task, order in settings.deep.tasks.items()},
     )
 
 

@@ -11,7 +11,7 @@ asked after the user's own: `gpt-*`, `chatgpt-*`, `codex-*`, `o1*`, `o3*`, `o4*`
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -19,6 +19,8 @@ from typing_extensions import override
 
 from classifier.assessment import TASKS
 from models.chat import Merge
+from router.chain import Order
+from router.gate import USUAL, Bar
 
 
 class Section(BaseModel):
@@ -74,42 +76,84 @@ class ClassifierSettings(Section):
     threshold: float = Field(default=0.55, ge=0.0, le=1.0)
 
 
-def _check_full_name(name: str) -> None:
-    provider, slash, model = name.partition("/")
-    if not (provider and slash and model):
-        raise ValueError(f"`{name}` must be written as provider/model")
+Preferences: TypeAlias = list[str | list[str]]
+
+
+def _check_order(order: Any) -> None:
+    """Refuse with a sentence what is not made of names and of lists of names that are equals."""
+    if not isinstance(order, list):
+        raise ValueError("it is a list of names")
+    for entry in cast("list[Any]", order):
+        group = cast("list[Any]", entry) if isinstance(entry, list) else [entry]
+        if not group:
+            raise ValueError("an empty list in it names no equals")
+        for name in group:
+            if not isinstance(name, str):
+                raise ValueError("it is a list of names, and of lists of names that are equals")
+            provider, slash, model = name.partition("/")
+            if not (provider and slash and model):
+                raise ValueError(f"`{name}` must be written as provider/model")
+
+
+def _check_task(task: str) -> None:
+    if task not in TASKS:
+        raise ValueError(f"`{task}` is not a task; the tasks are {', '.join(TASKS)}")
+
+
+class WeightSettings(Section):
+    """Exponents of what spreads requests among equals; 0 leaves a measure out (router.weights)."""
+
+    latency: float = Field(default=1.0, ge=0, le=10)
+    errors: float = Field(default=1.0, ge=0, le=10)
+    price: float = Field(default=1.0, ge=0, le=10)
 
 
 class DeepSettings(Section):
-    """Hosted models in order of preference, and other orders per task."""
+    """Hosted models in order of preference, and other orders per task.
 
-    order: list[str] = Field(
+    A list in the place of a name is of equals: requests are spread among them by weight.
+    """
+
+    order: Preferences = Field(
         default_factory=lambda: [
             "anthropic/claude-sonnet-5-5",
             "gemini/gemini-4-argon",
             "deepseek/deepseek-v4-pro",
         ]
     )
-    tasks: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
+    tasks: dict[str, Preferences] = Field(default_factory=dict[str, Preferences])
+    weights: WeightSettings = WeightSettings()
     hedge: bool = False  # ask the next model too when one is slower than its own 95th percentile
     stand_in: bool = True  # without any key, let the local engine play the hosted models
 
-    @field_validator("order")
+    @field_validator("order", mode="before")
     @classmethod
-    def _full_names(cls, order: list[str]) -> list[str]:
-        for name in order:
-            _check_full_name(name)
+    def _full_names(cls, order: Any) -> Any:
+        _check_order(order)
         return order
 
-    @field_validator("tasks")
+    @field_validator("tasks", mode="before")
     @classmethod
-    def _known_tasks(cls, tasks: dict[str, list[str]]) -> dict[str, list[str]]:
-        for task, order in tasks.items():
-            if task not in TASKS:
-                raise ValueError(f"`{task}` is not a task; the tasks are {', '.join(TASKS)}")
-            for name in order:
-                _check_full_name(name)
-        return tasks
+    def _known_tasks(cls, tasks: Any) -> Any:
+        if isinstance(tasks, dict):
+            for task, order in cast("dict[str, Any]", tasks).items():
+                _check_task(task)
+                _check_order(order)
+        return cast("Any", tasks)
+
+    @property
+    def preferred(self) -> Order:
+        """The general order, as the policy takes it."""
+        return _order(self.order)
+
+    @property
+    def preferred_for(self) -> dict[str, Order]:
+        """The orders of tasks."""
+        return {task: _order(order) for task, order in self.tasks.items()}
+
+
+def _order(entries: Preferences) -> Order:
+    return tuple(entry if isinstance(entry, str) else tuple(entry) for entry in entries)
 
 
 class ProviderSettings(Section):
@@ -136,13 +180,50 @@ class ModelSettings(Section):
     equals: list[str] | None = None
 
 
+class BarSettings(Section):
+    """How sure of its first sentence a draft of one task must be; unset: as for all others."""
+
+    min_mean_logprob: float | None = Field(default=None, le=0)
+    min_logprob: float | None = Field(default=None, le=0)
+
+
 class RelaySettings(Section):
-    """How draft and upgrade merge."""
+    """How draft and upgrade merge, and which draft may be shown (`-inf` shows every one)."""
 
     merge: Merge = "continue"
     early_tokens: int = Field(default=8, ge=0)  # see router.policy.sure_early; 0: a whole sentence
-    min_mean_logprob: float = -1.5  # a draft less sure of itself than this is never shown
+    # Natural-log probabilities over the first sentence: a draft under one of them is never shown.
+    min_mean_logprob: float = Field(default=USUAL.mean, le=0)
+    min_logprob: float = Field(default=USUAL.minimum, le=0)  # of its least likely token
+    tasks: dict[str, BarSettings] = Field(default_factory=dict[str, BarSettings])
     continue_instruction: str | None = None  # replaces the built-in sentence
+
+    @field_validator("tasks")
+    @classmethod
+    def _known_tasks(cls, tasks: dict[str, BarSettings]) -> dict[str, BarSettings]:
+        for task in tasks:
+            _check_task(task)
+        return tasks
+
+    @property
+    def bar(self) -> Bar:
+        """What every draft must reach."""
+        return Bar(mean=self.min_mean_logprob, minimum=self.min_logprob)
+
+    @property
+    def bars(self) -> dict[str, Bar]:
+        """What those of some tasks must reach instead."""
+        return {
+            task: Bar(
+                mean=_either(own.min_mean_logprob, self.min_mean_logprob),
+                minimum=_either(own.min_logprob, self.min_logprob),
+            )
+            for task, own in self.tasks.items()
+        }
+
+
+def _either(own: float | None, general: float) -> float:
+    return general if own is None else own
 
 
 class DeadlineSettings(Section):

@@ -11,7 +11,9 @@ from models.catalogue import Catalogue
 from models.chat import ChatRequest
 from models.errors import ConfigError
 from models.stream import StreamEvent
+from router.chain import groups
 from router.fleet import Fleet
+from router.health import HealthBook
 from router.plan import Target
 from router.providers import registry
 from router.providers.base import Provider
@@ -59,7 +61,8 @@ def plan_upstreams(settings: Settings, env: Mapping[str, str]) -> Upstreams:
 
     Raises `ConfigError` when nobody in [deep] can, and no stand-in is allowed.
     """
-    order = tuple(dict.fromkeys([*settings.deep.order, *_flat(settings.deep.tasks.values())]))
+    deep = settings.deep
+    order = tuple(_flat(groups(deep.preferred, *deep.preferred_for.values())))
     wanted = {*map(_provider, order), *settings.providers}
     usable: dict[str, registry.ProviderRow] = {}
     unusable: dict[str, str] = {}
@@ -87,8 +90,9 @@ def build_fleet(
     upstreams: Upstreams, local: LocalModel | None, settings: Settings, env: Mapping[str, str]
 ) -> Fleet:
     """Open a client for each usable provider and for the engine."""
+    health = HealthBook()
     providers: dict[str, Provider] = {
-        name: _hosted_provider(row, settings, env) for name, row in upstreams.usable.items()
+        name: _hosted_provider(row, settings, env, health) for name, row in upstreams.usable.items()
     }
     hosted = _hosted_targets(upstreams)
     fast = None
@@ -108,6 +112,7 @@ def build_fleet(
         hosted=hosted,
         unusable=upstreams.unusable,
         fast_ready=local.ready if local else lambda: False,
+        health=health,
     )
 
 
@@ -155,7 +160,7 @@ def _row(name: str, own: ProviderSettings | None, *, required: bool) -> registry
 
 
 def _hosted_provider(
-    row: registry.ProviderRow, settings: Settings, env: Mapping[str, str]
+    row: registry.ProviderRow, settings: Settings, env: Mapping[str, str], health: HealthBook
 ) -> Provider:
     own = settings.providers.get(row.name, ProviderSettings())
     return registry.build(
@@ -166,6 +171,7 @@ def _hosted_provider(
         headers=own.headers,
         connect=settings.deadlines.connect,
         grace=settings.deadlines.grace,
+        limited=health.used_up,
     )
 
 

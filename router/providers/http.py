@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import cast
+from typing import TypeAlias, cast
 
 import httpx
 
@@ -18,6 +18,10 @@ from models.stream import Alive, Failed, Finished, StreamEvent
 from router.deadline import Deadlines
 from router.providers.base import Decoder, WireFormat
 from router.providers.transport import TRANSPORT_ERRORS, open_client, transport_error
+from router.providers.waits import lowered, used_up
+
+# Told of a target of whose allowance nothing remains: its name, for how many seconds, which header.
+LimitHook: TypeAlias = Callable[[str, float, str], None]
 
 _PIECE = 256 * 1024  # a larger body in one piece would hold up every other stream
 _MAX_BODY = 64 * 1024 * 1024
@@ -40,6 +44,7 @@ class HttpProvider:
         grace: float = Deadlines().grace,
         uds: str = "",
         client: httpx.AsyncClient | None = None,
+        limited: LimitHook | None = None,
     ) -> None:
         """`uds` reaches a local engine by its unix socket; `base_url` then only gives the path.
 
@@ -54,6 +59,7 @@ class HttpProvider:
         self._grace = grace
         self._headers = {**wire.auth_headers(self._key), **(headers or {})}
         self._client = client or open_client(url, connect=connect, uds=uds)
+        self._limited = limited
 
     @property
     def name(self) -> str:
@@ -81,6 +87,7 @@ class HttpProvider:
                     "content-length": str(len(wire.body)),
                 },
             ) as response:
+                self._note_limits(response, card)
                 decoder = self._decoder(response, streaming)
                 async with aclosing(_within(self._grace, _reads(response), decoder)) as reads:
                     async for data in reads:
@@ -100,6 +107,13 @@ class HttpProvider:
     async def aclose(self) -> None:
         """Close idle connections."""
         await self._client.aclose()
+
+    def _note_limits(self, response: httpx.Response, card: ModelCard) -> None:
+        """Pass on what a good reply says of its allowances; an error says it by itself."""
+        if self._limited is None or response.status_code >= 400:
+            return
+        if used := used_up(lowered(response.headers)):
+            self._limited(f"{self._name}/{card.id}", used.seconds, used.header)
 
     def _decoder(self, response: httpx.Response, streaming: bool) -> Decoder:
         """The reader that fits what came, which is not always what was asked for."""

@@ -14,7 +14,7 @@ from router.deadline import Deadlines
 from router.providers.anthropic import AnthropicFormat
 from router.providers.base import WireFormat
 from router.providers.gemini import GeminiFormat
-from router.providers.http import HttpProvider
+from router.providers.http import HttpProvider, LimitHook
 from router.providers.openai import COMMON, OpenAIFormat, Quirks
 from router.providers.responses import ResponsesFormat
 
@@ -188,6 +188,7 @@ def build(
     grace: float = Deadlines().grace,
     uds: str = "",
     like: str = "",
+    limited: LimitHook | None = None,
 ) -> HttpProvider:
     """A provider by its name, ready to ask. Nothing is sent before the first request."""
     row = resolve(name, dialect=dialect, base_url=base_url, like=like)
@@ -200,6 +201,7 @@ def build(
         connect=connect,
         grace=grace,
         uds=uds,
+        limited=limited,
     )
 
 

@@ -60,6 +60,7 @@ class Turn:
     echo: words of the transcript said again before going on; `None` says again what an
         instruction quotes, as it asks, and nothing after a native prefill.
     restart: say everything from the beginning, whatever was already shown.
+    headers: of the reply, beside its content type.
     fault: `at` counts characters of this reply's text; a "json" fault is this very answer, whole.
     """
 
@@ -73,6 +74,7 @@ class Turn:
     echo: int | None = None
     restart: bool = False
     delivery: Delivery = Delivery()  # noqa: RUF009 - frozen
+    headers: tuple[tuple[str, str], ...] = ()
     fault: Fault | None = None
 
 
@@ -158,6 +160,7 @@ def _steps(dialect: Dialect, turn: Turn, asked: Asked) -> tuple[Step, ...]:
     """Cached: a benchmark asks the same thing again and again."""
     said = _said(turn, asked)
     reply, marks = _reply(dialect, said, asked)
+    reply = replace(reply, headers=(*reply.headers, *turn.headers))
     broken: Break | None = None
     if turn.fault is not None and turn.fault.kind == "json":
         reply = _json_reply(_FRAMES[dialect].body(said))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from models.errors import (
     ProviderServerError,
     RateLimited,
 )
-from router.health import BreakerState, TargetHealth
+from router.health import BreakerState, HealthBook, TargetHealth
 
 
 def _health() -> TargetHealth:
@@ -88,6 +90,64 @@ def test_latency_is_reported_once_there_is_enough() -> None:
     report = health.report(0.0)
     assert report.first_event_p50 == pytest.approx(0.2)
     assert report.first_event_p95 == pytest.approx(0.4)
+
+
+def test_nothing_left_is_a_rest_without_a_failure() -> None:
+    health = _health()
+    health.succeeded(0.1)
+    health.used_up(42.0, "x-ratelimit-remaining-requests", 100.0)
+    report = health.report(101.0)
+    assert (report.state, report.rests_for) == (BreakerState.OPEN, 41.0)
+    assert report.rests_because == "x-ratelimit-remaining-requests"
+    assert (report.failure_share, report.last_error) == (0.0, "")
+    over = health.report(142.1)
+    assert (over.state, over.rests_for, over.rests_because) == (BreakerState.CLOSED, 0.0, "")
+
+
+def test_an_allowance_of_a_day_is_looked_at_again_sooner() -> None:
+    health = _health()
+    health.used_up(86_400.0, "x-ratelimit-remaining-requests", 0.0)
+    assert health.report(0.0).rests_for == 300.0
+
+
+def test_the_longer_of_two_rests_counts_and_says_why() -> None:
+    health = _health()
+    health.failed(RateLimited("later", retry_after=30.0), 0.0)
+    health.used_up(10.0, "x-ratelimit-remaining-tokens", 0.0)
+    assert health.report(0.0).rests_because == "rate_limited"
+    health.used_up(60.0, "x-ratelimit-remaining-tokens", 0.0)
+    assert health.report(0.0).rests_because == "x-ratelimit-remaining-tokens"
+
+
+def test_a_book_keeps_each_target_apart_on_one_clock() -> None:
+    book = HealthBook(clock=lambda: 100.0)
+    book.used_up("a/m", 42.0, "x-ratelimit-remaining")
+    assert book.of("a/m").rests(141.9)
+    assert not book.of("b/m").rests(100.0)
+
+
+def test_what_a_rival_overtook_still_counts_as_slow() -> None:
+    """Else only the quick ones of the hedged would be measured, and "slow" would creep down."""
+    health, random = _health(), Random(1)
+    for _ in range(100):
+        health.succeeded(random.expovariate(1.0))
+    hedged = 0
+    for _ in range(2000):
+        seconds, slow = random.expovariate(1.0), health.first_event_quantile(0.95) or 0.0
+        if seconds > slow:
+            hedged += 1
+            health.abandoned(slow + 0.1)
+        else:
+            health.succeeded(seconds)
+    assert 0.02 < hedged / 2000 < 0.09
+
+
+def test_a_client_that_leaves_early_tells_nothing_of_speed() -> None:
+    health = _health()
+    for _ in range(5):
+        health.succeeded(1.0)
+    health.abandoned(0.01)
+    assert health.report(0.0).first_event_p50 == 1.0
 
 
 _EVENTS = st.lists(

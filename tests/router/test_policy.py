@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from classifier.assessment import Assessment
 from models.card import Abilities, ModelCard
 from models.chat import ChatRequest, Extension, Media, Message, ResponseFormat, Text, Tool
 from models.errors import PromptTooLong, Unsupported
-from router.gate import Confidence
+from router.gate import Bar, Confidence
 from router.plan import Plan, Target
 from router.policy import (
     Asked,
@@ -150,9 +151,46 @@ def test_an_unsure_draft_is_withdrawn() -> None:
     plan = _plan(_ask(), 0.9)
     unsure = second_look(plan, Confidence(mean=-3.0, minimum=-9.0, tokens=8), _RULES)
     assert (unsure.route, unsure.draft) == ("deep", None)
-    assert "unsure of itself" in unsure.because
+    assert unsure.because == (
+        "the draft is unsure of itself for knowledge (mean log-probability -3.00 < -1.50)"
+    )
     assert second_look(plan, Confidence(mean=-0.2, minimum=-1.0, tokens=8), _RULES) == plan
     assert second_look(plan, Confidence(), _RULES) == plan
+
+
+def test_one_unlikely_word_is_enough_to_withdraw_a_draft() -> None:
+    rules = replace(_RULES, bar=Bar(minimum=-4.0))
+    slip = Confidence(mean=-0.2, minimum=-4.5, tokens=8)
+    unsure = second_look(_plan(_ask(), 0.9), slip, rules)
+    assert unsure.draft is None
+    assert unsure.because == (
+        "the draft is unsure of itself for knowledge (least likely token -4.50 < -4.00)"
+    )
+    assert not sure_early(_plan(_ask(), 0.9), slip, rules)
+
+
+def test_a_task_may_have_a_bar_of_its_own() -> None:
+    rules = replace(_RULES, bars={"code": Bar(mean=-0.8, minimum=-math.inf)})
+    middling = Confidence(mean=-1.0, minimum=-50.0, tokens=8)
+    knowledge, code = (_plan(_ask(), 0.9, task) for task in ("knowledge", "code"))
+    assert "least likely token" in second_look(knowledge, middling, rules).because
+    assert "for code (mean log-probability -1.00 < -0.80)" in (
+        second_look(code, middling, rules).because
+    )
+    surer = replace(middling, mean=-0.7)
+    assert second_look(code, surer, rules) == code
+    assert sure_early(code, surer, rules)
+    assert not sure_early(code, middling, rules)
+
+
+def test_an_unsure_draft_is_withdrawn_when_the_classifier_gave_no_answer() -> None:
+    plan = choose(_ask(), _AUTO, None, _FLEET, _RULES)
+    assert second_look(plan, Confidence(mean=-3.0, tokens=8), _RULES).draft is None
+
+
+def test_a_draft_that_the_client_asked_for_by_name_is_shown_as_it_is() -> None:
+    plan = choose(_ask(), Asked(mode="fast"), None, _FLEET, _RULES)
+    assert second_look(plan, Confidence(mean=-3.0, minimum=-30.0, tokens=8), _RULES) == plan
 
 
 def test_a_fast_plan_is_shown_early_only_when_its_first_words_are_sure() -> None:
