@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from models.card import ModelCard
 from models.chat import ChatRequest
 from models.errors import ProviderError, ProviderTimeout
 from models.prices import cost
@@ -71,6 +72,15 @@ def saved_usd(outcome: Outcome, at: datetime) -> Decimal | None:
     spent = outcome.cost_usd
     instead = None if alone is None else _dollars(first, alone, at)
     return None if spent is None or instead is None else instead - spent
+
+
+def stand_in_cost(usage: Usage, card: ModelCard, at: datetime) -> Decimal | None:
+    """Dollars that `card` would have billed for what our engine used in its place.
+
+    Every prompt token counts as fresh: the engine's cache says nothing of the host's.
+    """
+    fresh = msgspec.structs.replace(usage, cache_read=0, cache_write=0, cache_write_1h=0)
+    return cost(fresh, card, at)
 
 
 def _dollars(target: Target, usage: Usage, at: datetime) -> Decimal | None:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from models.errors import HeadstartError
+from serving.cli.bench import bench
 from serving.cli.doctor import doctor
 from serving.cli.models import models
 from serving.cli.route import route
@@ -23,6 +24,7 @@ cli = typer.Typer(
 )
 for command in (up, route, doctor, models):
     cli.command()(command)
+cli.add_typer(bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,7 +10,7 @@ from router.outcome import LegRecord, Outcome
 def summary(outcome: Outcome) -> dict[str, Json]:
     """What the client may know about its answer; money is in US dollars."""
     plan = outcome.plan
-    return {
+    entry: dict[str, Json] = {
         "id": outcome.id,
         "route": plan.route if plan else None,
         "task": plan.task if plan else None,
@@ -21,6 +21,9 @@ def summary(outcome: Outcome) -> dict[str, Json]:
         "cost_usd": outcome.cost_usd,
         "saved_usd": outcome.saved_usd,
     }
+    if outcome.first_shown is not None:
+        entry["first_shown_s"] = round(outcome.first_shown, 4)
+    return entry
 
 
 def _leg(leg: LegRecord) -> dict[str, Json]:
@@ -41,6 +44,8 @@ def _leg(leg: LegRecord) -> dict[str, Json]:
         "cost_usd": leg.cost_usd,
         "finish": leg.finish,
     }
+    if leg.transcript_chars:
+        entry["transcript_chars"] = leg.transcript_chars
     if leg.target.stands_in_for:
         entry["stands_in_for"] = leg.target.stands_in_for
     if leg.error:
