@@ -114,6 +114,8 @@ def compare(samples: Sequence[Sample]) -> Comparison:
     never answered is left out as a whole.
     """
     ways: list[Way] = [way for way in WAYS if any(sample.way == way for sample in samples)]
+    if "deep" not in ways:
+        return Comparison()
     whole = _asked_in_every(ways, samples)
     reasons: list[dict[Way, str]] = [{way: _unfit(asked, way) for way in ways} for asked in whole]
     refused: list[tuple[Way, str]] = [(way, why) for f in reasons for way, why in f.items() if why]

@@ -17,7 +17,7 @@ from models.errors import (
     StreamBroken,
 )
 from models.stream import Usage
-from router.ledger import estimate_usage, fill_usage, saved_usd, settle
+from router.ledger import estimate_usage, fill_usage, saved_usd, settle, stand_in_cost
 from router.plan import Plan
 from tests.router.ledger_world import DEEP, EQUAL, FAST, UNPRICED, ask, leg, outcome
 
@@ -191,3 +191,10 @@ def test_cache_hits_of_the_deep_leg_count_for_it_alone_too() -> None:
 )
 def test_without_a_price_or_a_question_nothing_is_claimed(known: dict[str, object]) -> None:
     assert _settled(**known) is None
+
+
+def test_a_stand_in_costs_what_the_real_model_bills_for_fresh_tokens() -> None:
+    usage = Usage(input=1000, output=200, cache_read=900)
+    # 1000 * 2 + 200 * 10 per million: the engine's cache hits are not the host's.
+    assert stand_in_cost(usage, DEEP.card, NOW) == Decimal("0.004")
+    assert stand_in_cost(usage, UNPRICED.card, NOW) is None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from models.card import ModelCard
 from models.catalogue import Catalogue
 from models.errors import ConfigError
 from models.prices import cost
@@ -17,6 +18,7 @@ from router.compare import Sample
 _CONTINUING: Final = 600  # tokens: the longest first sentence in a wide script, and the instruction
 _MARGIN: Final = 2  # prompts are counted without their tokenizer
 _TRIES: Final = 2  # a host that stalls is asked once more
+_HOURS: Final = 24  # prices that change within them count at their highest
 
 
 class Purse:
@@ -30,19 +32,20 @@ class Purse:
         max_tokens: int,
         budget: Decimal | None = None,
     ) -> None:
-        """`max_tokens`: of one answer. `budget` in US dollars; prices are today's."""
+        """`max_tokens`: of one answer. `budget` in US dollars."""
         self.models = tuple(models)
         self.spent = Decimal(0)
         self._cards = [catalogue.card(name) for name in models]
         self._max_tokens = max_tokens
         self._budget = budget
-        self._at = datetime.now(UTC)
+        now = datetime.now(UTC)
+        self._times = [now + timedelta(hours=hour) for hour in range(_HOURS)]
 
     @property
     def unpriced(self) -> tuple[str, ...]:
         """Models whose price is not known, so that nothing can be estimated."""
         usage = Usage(input=1, output=1)
-        return tuple(card.name for card in self._cards if cost(usage, card, self._at) is None)
+        return tuple(card.name for card in self._cards if self._highest(usage, card) is None)
 
     def estimate(self, prompts: Sequence[str], ways: int) -> Decimal | None:
         """The most that these prompts cost in so many ways while no host breaks off."""
@@ -86,5 +89,10 @@ class Purse:
         """The most that one call of each model costs, where its price is known."""
         prompt_tokens = _MARGIN * estimate_tokens(prompt) + _CONTINUING
         usage = Usage(input=prompt_tokens, output=self._max_tokens)
-        prices = [cost(usage, card, self._at) for card in self._cards]
+        prices = [self._highest(usage, card) for card in self._cards]
         return [price for price in prices if price is not None]
+
+    def _highest(self, usage: Usage, card: ModelCard) -> Decimal | None:
+        """The price at the dearest hour; None when it is not known."""
+        prices = [cost(usage, card, at) for at in self._times]
+        return max((price for price in prices if price is not None), default=None)
