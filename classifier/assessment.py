@@ -35,6 +35,7 @@ class Assessment:
     classifier: str
     task_probabilities: dict[str, float] = field(default_factory=dict[str, float])
     signals: dict[str, float] = field(default_factory=dict[str, float])
+    user_task: str = ""  # the user's own task that it fits; `task` is then what that is like
     embedding: bytes = b""  # float32 vector of the prompt: what a retrained head learns from
 
 

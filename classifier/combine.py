@@ -54,7 +54,7 @@ def combine(judged: Assessment, sure: Assessment) -> Assessment:
     p_fast = float(sigmoid((logit(judged.p_fast) + logit(sure.p_fast)) / 2))
     probabilities = _mean_tasks(judged.task_probabilities, sure.task_probabilities)
     task: Task = sure.task
-    if task != "multimodal" and probabilities:
+    if task != "multimodal" and not sure.user_task and probabilities:
         task = max(probabilities, key=lambda name: probabilities[name])
     return Assessment(
         task=task,
@@ -62,6 +62,7 @@ def combine(judged: Assessment, sure: Assessment) -> Assessment:
         classifier=f"{judged.classifier}+{sure.classifier}",
         task_probabilities={**probabilities},
         signals={**sure.signals, **judged.signals},
+        user_task=sure.user_task,
         embedding=sure.embedding,
     )
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from classifier.assessment import Assessment
+import numpy as np
+
+from classifier.assessment import Assessment, Task
 from classifier.embedding import Encoder, MiniLmEncoder
 from classifier.features import form, named_task, structure
-from classifier.head import Head, load_shipped
-from classifier.text import read_ask
+from classifier.head import Floats, Head, load_shipped
+from classifier.prototypes import Described, UserTask, build, load_background, match
+from classifier.text import Ask, read_ask
 from models.chat import ChatRequest
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -20,10 +26,12 @@ T = TypeVar("T")
 class EmbeddingClassifier:
     """Runs on one worker thread of its own, so that the event loop is never blocked."""
 
-    def __init__(self, encoder: Encoder, head: Head) -> None:
-        """The encoder is only ever called on the worker thread."""
+    def __init__(self, encoder: Encoder, head: Head, own: Sequence[Described] = ()) -> None:
+        """The encoder is only ever called on the worker thread. `own` are the user's own tasks."""
         self._encoder = encoder
         self._head = head
+        self._described = tuple(own)
+        self._own: tuple[UserTask, ...] | None = None  # built on the worker, at the first use
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="headstart-embedding")
 
     @property
@@ -34,6 +42,11 @@ class EmbeddingClassifier:
     async def warm_up(self) -> None:
         """Loads the weights and runs once, so that the first request does not pay for it."""
         await self._on_worker(lambda: self._encoder.encode(["warm up"]))
+        await self.user_tasks()
+
+    async def user_tasks(self) -> tuple[UserTask, ...]:
+        """The user's own tasks, with what their examples are worth."""
+        return await self._on_worker(self._user_tasks)
 
     async def assess(self, request: ChatRequest) -> Assessment:
         """Task and chance; never fails on any text, the empty one included."""
@@ -51,8 +64,12 @@ class EmbeddingClassifier:
         embedding = self._encoder.encode([ask.full])[0]
         reading = self._head.read(embedding, form(ask))
         task = named_task(ask, reading.tasks)
+        found = None if ask.has_media else match(self._user_tasks(), embedding)
+        if found:
+            task = found.like
         return Assessment(
             task=task,
+            user_task=found.name if found else "",
             p_fast=reading.p_fast,
             classifier=self.name,
             task_probabilities={**reading.tasks},
@@ -61,12 +78,36 @@ class EmbeddingClassifier:
                 "deep_gain": reading.gain,
                 "p_deep_better": reading.p_deep_better,
                 "p_task": reading.tasks.get(task, 1.0),
+                **({"user_task": found.score} if found else {}),
                 **structure(request, ask),
             },
             embedding=embedding.tobytes(),
         )
 
+    def _user_tasks(self) -> tuple[UserTask, ...]:
+        if self._own is None:
+            self._own = tuple(self._built(task) for task in self._described)
+        return self._own
 
-def load_default() -> EmbeddingClassifier:
+    def _built(self, task: Described) -> UserTask:
+        asks = [Ask(text=text, chars=len(text)) for text in dict.fromkeys(task.examples)]
+        embeddings = np.vstack([self._encoder.encode([ask.text]) for ask in asks])
+        like = task.like or self._alike(asks, embeddings)
+        built = build(task.name, embeddings, load_background(), like)
+        if not built.separable:
+            log.warning(
+                "[classifier.tasks.%s]: its examples have too little in common, only %.0f %% of them"
+                " are recognised by the others; add more, or split the task",
+                built.name,
+                100 * built.recognised,
+            )
+        return built
+
+    def _alike(self, asks: Sequence[Ask], embeddings: Floats) -> Task:
+        readings = [self._head.read(e, form(a)) for e, a in zip(embeddings, asks, strict=True)]
+        return max(readings[0].tasks, key=lambda task: sum(r.tasks[task] for r in readings))
+
+
+def load_default(own: Sequence[Described] = ()) -> EmbeddingClassifier:
     """The shipped head on the installed weights."""
-    return EmbeddingClassifier(MiniLmEncoder(), load_shipped())
+    return EmbeddingClassifier(MiniLmEncoder(), load_shipped(), own)

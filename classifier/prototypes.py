@@ -24,6 +24,15 @@ SHOWN = 3  # nearest examples that an explanation names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """A task as its user describes it."""
+
+    name: str
+    examples: tuple[str, ...]
+    like: Task | None = None  # None: the built-in task that the examples look like
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserTask:
     """A task that a user described by examples."""
 

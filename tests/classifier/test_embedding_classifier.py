@@ -14,6 +14,8 @@ import pytest
 from classifier.assessment import TASKS, Assessment
 from classifier.embedding import MiniLmEncoder, WeightsMissing
 from classifier.embedding_classifier import EmbeddingClassifier, load_default
+from classifier.head import load_shipped
+from classifier.prototypes import Described
 from models.chat import ChatRequest
 from tests.classifier.asks import IMAGE, request, turn, user
 
@@ -192,3 +194,48 @@ def test_importing_is_light() -> None:
     code = "import sys, classifier.embedding_classifier, classifier.combine; print(sorted({'torch', 'transformers', 'sklearn', 'httpx'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(found.stdout.replace("'", '"')) == []
+
+
+LEASES = Described(
+    name="leases",
+    examples=(
+        "Does our lease let the landlord raise the rent before the end of the first year?",
+        "The tenant moved out early. Which clause of the lease covers the deposit?",
+        "Draft a notice to terminate the lease of the flat for unpaid rent.",
+        "May a tenant sublet a room if the rental agreement says nothing about it?",
+    ),
+)
+
+
+async def test_a_task_of_ones_own_is_known_by_a_few_examples() -> None:
+    mine = EmbeddingClassifier(MiniLmEncoder(), load_shipped(), [LEASES])
+    try:
+        (task,) = await mine.user_tasks()
+        fits = await mine.assess(user("Can the landlord keep the deposit if rent is unpaid?"))
+        other = await mine.assess(user("Write a haiku about autumn."))
+        image = await mine.assess(request(turn("user", LEASES.examples[0], IMAGE)))
+    finally:
+        await mine.aclose()
+    assert task.separable
+    assert (fits.user_task, fits.task) == ("leases", task.like)
+    assert fits.signals["user_task"] >= task.threshold
+    assert other.user_task == ""
+    assert "user_task" not in other.signals
+    assert (image.user_task, image.task) == ("", "multimodal")
+
+
+async def test_examples_without_anything_in_common_are_told_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mixed = Described(
+        name="misc",
+        examples=("hi there", "Integrate x squared", "translate dog to French"),
+        like="chat",
+    )
+    mine = EmbeddingClassifier(MiniLmEncoder(), load_shipped(), [mixed])
+    try:
+        (task,) = await mine.user_tasks()
+    finally:
+        await mine.aclose()
+    assert (task.like, task.separable) == ("chat", False)
+    assert "[classifier.tasks.misc]: its examples have too little in common" in caplog.text
