@@ -11,9 +11,17 @@ asked after the user's own: `gpt-*`, `chatgpt-*`, `codex-*`, `o1*`, `o3*`, `o4*`
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
@@ -76,10 +84,7 @@ class ClassifierSettings(Section):
     threshold: float = Field(default=0.55, ge=0.0, le=1.0)
 
 
-Preferences: TypeAlias = list[str | list[str]]
-
-
-def _check_order(order: Any) -> None:
+def _checked_order(order: Any) -> Any:
     """Refuse with a sentence what is not made of names and of lists of names that are equals."""
     if not isinstance(order, list):
         raise ValueError("it is a list of names")
@@ -93,11 +98,17 @@ def _check_order(order: Any) -> None:
             provider, slash, model = name.partition("/")
             if not (provider and slash and model):
                 raise ValueError(f"`{name}` must be written as provider/model")
+    return cast("Any", order)
 
 
-def _check_task(task: str) -> None:
+def _checked_task(task: str) -> str:
     if task not in TASKS:
         raise ValueError(f"`{task}` is not a task; the tasks are {', '.join(TASKS)}")
+    return task
+
+
+Preferences: TypeAlias = Annotated[list[str | list[str]], BeforeValidator(_checked_order)]
+TaskName: TypeAlias = Annotated[str, AfterValidator(_checked_task)]
 
 
 class WeightSettings(Section):
@@ -121,25 +132,10 @@ class DeepSettings(Section):
             "deepseek/deepseek-v4-pro",
         ]
     )
-    tasks: dict[str, Preferences] = Field(default_factory=dict[str, Preferences])
+    tasks: dict[TaskName, Preferences] = Field(default_factory=dict[TaskName, Preferences])
     weights: WeightSettings = WeightSettings()
     hedge: bool = False  # ask the next model too when one is slower than its own 95th percentile
     stand_in: bool = True  # without any key, let the local engine play the hosted models
-
-    @field_validator("order", mode="before")
-    @classmethod
-    def _full_names(cls, order: Any) -> Any:
-        _check_order(order)
-        return order
-
-    @field_validator("tasks", mode="before")
-    @classmethod
-    def _known_tasks(cls, tasks: Any) -> Any:
-        if isinstance(tasks, dict):
-            for task, order in cast("dict[str, Any]", tasks).items():
-                _check_task(task)
-                _check_order(order)
-        return cast("Any", tasks)
 
     @property
     def preferred(self) -> Order:
@@ -195,15 +191,8 @@ class RelaySettings(Section):
     # Natural-log probabilities over the first sentence: a draft under one of them is never shown.
     min_mean_logprob: float = Field(default=USUAL.mean, le=0)
     min_logprob: float = Field(default=USUAL.minimum, le=0)  # of its least likely token
-    tasks: dict[str, BarSettings] = Field(default_factory=dict[str, BarSettings])
+    tasks: dict[TaskName, BarSettings] = Field(default_factory=dict[TaskName, BarSettings])
     continue_instruction: str | None = None  # replaces the built-in sentence
-
-    @field_validator("tasks")
-    @classmethod
-    def _known_tasks(cls, tasks: dict[str, BarSettings]) -> dict[str, BarSettings]:
-        for task in tasks:
-            _check_task(task)
-        return tasks
 
     @property
     def bar(self) -> Bar:

@@ -1,5 +1,6 @@
 """Settings from file and environment; what is wrong is named with its place."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from inline_snapshot import snapshot
 
 from models.chat import Merge
 from models.errors import ConfigError
+from router.gate import Bar
 from serving.settings import Settings
 from serving.settings_file import line_of, load_settings
 
@@ -98,7 +100,7 @@ def test_what_is_wrong_in_the_file_is_named_with_its_line() -> None:
             "Wrong value of `merge` in [relay], line 2 of headstart.toml: Input should be 'continue', 'thinking', 'revise' or 'hold'",
             "Wrong value of `threshold` in [classifier], line 2 of headstart.toml: Input should be less than or equal to 1",
             "Wrong value of `order` in [deep], line 2 of headstart.toml: `claude` must be written as provider/model",
-            "Wrong value of `tasks` in [deep], line 1 of headstart.toml: `poetry` is not a task; the tasks are chat, knowledge, code, math_reasoning, extraction, classification, summarise_rewrite, creative, translation, multimodal",
+            "Wrong value of `poetry` in [deep.tasks], line 2 of headstart.toml: `poetry` is not a task; the tasks are chat, knowledge, code, math_reasoning, extraction, classification, summarise_rewrite, creative, translation, multimodal",
             "Wrong value of `server`, line 1 of headstart.toml: it is a table, [server]",
             "headstart.toml is not valid TOML: Expected ']' at the end of a table declaration (at line 1, column 8).",
         ]
@@ -200,6 +202,77 @@ def test_a_file_that_is_not_there_is_said_so() -> None:
         load_settings(Path("other.toml"))
 
 
+EQUALS = """\
+[deep]
+order = ["a/one", ["b/two", "c/x/three"]]
+[deep.tasks]
+code = [["c/x/three", "a/one"]]
+[deep.weights]
+price = 0
+[relay]
+min_logprob = -6.0
+[relay.tasks.code]
+min_mean_logprob = -0.8
+[relay.tasks.chat]
+min_logprob = -inf
+"""
+
+
+def test_a_list_in_an_order_is_of_equals() -> None:
+    deep = load_settings(write(EQUALS)).deep
+
+    assert deep.preferred == ("a/one", ("b/two", "c/x/three"))
+    assert deep.preferred_for == {"code": (("c/x/three", "a/one"),)}
+    assert (deep.weights.latency, deep.weights.price) == (1.0, 0.0)
+
+
+def test_equals_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADSTART__DEEP__ORDER", '[["x/y", "x/z"]]')
+    assert load_settings().deep.preferred == (("x/y", "x/z"),)
+
+
+def test_a_task_changes_one_bar_and_keeps_the_other() -> None:
+    relay = load_settings(write(EQUALS)).relay
+
+    assert relay.bar == Bar(minimum=-6.0)
+    assert relay.bars == {
+        "code": Bar(mean=-0.8, minimum=-6.0),
+        "chat": Bar(minimum=-math.inf),
+    }
+
+
+def test_wrong_orders_weights_and_bars() -> None:
+    assert [
+        complaint('[deep]\norder = "a/b"'),
+        complaint("[deep]\norder = [5]"),
+        complaint('[deep]\norder = ["a/b", []]'),
+        complaint('[deep]\norder = ["a/b", ["c/d", "e"]]'),
+        complaint('[deep]\norder = [["a/b", ["c/d"]]]'),
+        complaint('[deep]\ntasks = ["a/b"]'),
+        complaint("[deep.weights]\nprice = -1"),
+        complaint("[deep.weights]\nspeed = 1"),
+        complaint("[relay]\nmin_logprob = 0.5"),
+        complaint("[relay.tasks.coding]\nmin_logprob = -4"),
+        complaint("[relay.tasks.code]\nmin_mean = -4"),
+        complaint("[relay.tasks.code]\nmin_logprob = 1"),
+    ] == snapshot(
+        [
+            "Wrong value of `order` in [deep], line 2 of headstart.toml: it is a list of names",
+            "Wrong value of `order` in [deep], line 2 of headstart.toml: it is a list of names, and of lists of names that are equals",
+            "Wrong value of `order` in [deep], line 2 of headstart.toml: an empty list in it names no equals",
+            "Wrong value of `order` in [deep], line 2 of headstart.toml: `e` must be written as provider/model",
+            "Wrong value of `order` in [deep], line 2 of headstart.toml: it is a list of names, and of lists of names that are equals",
+            "Wrong value of `tasks` in [deep], line 2 of headstart.toml: Input should be a valid dictionary",
+            "Wrong value of `price` in [deep.weights], line 2 of headstart.toml: Input should be greater than or equal to 0",
+            "Unknown key `speed` in [deep.weights], line 2 of headstart.toml.",
+            "Wrong value of `min_logprob` in [relay], line 2 of headstart.toml: Input should be less than or equal to 0",
+            "Wrong value of `coding` in [relay.tasks], line 1 of headstart.toml: `coding` is not a task; the tasks are chat, knowledge, code, math_reasoning, extraction, classification, summarise_rewrite, creative, translation, multimodal",
+            "Unknown key `min_mean` in [relay.tasks.code], line 2 of headstart.toml: did you mean `min_mean_logprob`?",
+            "Wrong value of `min_logprob` in [relay.tasks.code], line 2 of headstart.toml: Input should be less than or equal to 0",
+        ]
+    )
+
+
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
@@ -214,3 +287,29 @@ def test_a_file_that_is_not_there_is_said_so() -> None:
 )
 def test_lines(keys: tuple[str, ...], line: int | None) -> None:
     assert line_of(FILE, keys) == line
+
+
+LEASES = """\
+[classifier.tasks.leases]
+examples = ["May I sublet?", "Who pays the deposit?", "Is the rent due on the first?"]
+"""
+
+
+def test_a_task_of_ones_own_has_examples_and_perhaps_a_likeness() -> None:
+    (leases,) = load_settings(write(LEASES)).classifier.described
+    assert (leases.name, len(leases.examples), leases.like) == ("leases", 3, None)
+    (leases,) = load_settings(write(f'{LEASES}like = "knowledge"\n')).classifier.described
+    assert leases.like == "knowledge"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (LEASES.replace("May I sublet?", "Who pays the deposit?"), "needs 3 different examples"),
+        (LEASES.replace("leases", "code"), "`code` is built in: give your task another name"),
+        (LEASES.replace("leases", '"my leases"'), "has letters, digits and _"),
+        (f'{LEASES}like = "law"\n', "like"),
+    ],
+)
+def test_a_wrong_task_of_ones_own_is_explained(text: str, told: str) -> None:
+    assert told in complaint(text)
