@@ -97,7 +97,7 @@ async def build_classifier(
     closing: AsyncExitStack,
 ) -> Classifier:
     """The embedding classifier, with the judge on its engine beside it where one runs."""
-    embedding = load_default()
+    embedding = load_default(settings.classifier.described)
     closing.push_async_callback(embedding.aclose)
     await embedding.warm_up()
     engine = engines.get("classifier")

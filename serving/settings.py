@@ -25,7 +25,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
-from classifier.assessment import TASKS
+from classifier.assessment import TASKS, Task
+from classifier.prototypes import MIN_EXAMPLES, Described
 from models.chat import Merge
 from router.chain import Order
 from router.gate import USUAL, Bar
@@ -75,6 +76,33 @@ class FastSettings(Section):
     extra_args: list[str] = Field(default_factory=list[str])  # passed to vLLM as they are
 
 
+def _checked_examples(examples: list[str]) -> list[str]:
+    if len({text.strip() for text in examples} - {""}) < MIN_EXAMPLES:
+        raise ValueError(f"it needs {MIN_EXAMPLES} different examples")
+    return examples
+
+
+def _checked_new_task(name: str) -> str:
+    if name in TASKS:
+        raise ValueError(f"`{name}` is built in: give your task another name")
+    if not name.isidentifier():
+        raise ValueError(f"`{name}`: the name of a task has letters, digits and _")
+    return name
+
+
+NewTaskName: TypeAlias = Annotated[str, AfterValidator(_checked_new_task)]
+
+
+class UserTaskSettings(Section):
+    """A task of one's own: prompts like the examples belong to it, without any training.
+
+    `like`: the built-in task whose order and bars hold for it; unset: the one that the examples look like.
+    """
+
+    examples: Annotated[list[str], AfterValidator(_checked_examples)]
+    like: Task | None = None
+
+
 class ClassifierSettings(Section):
     """Who judges: "embedding", or a model on vLLM (started by us or attached to by `url`)."""
 
@@ -82,6 +110,17 @@ class ClassifierSettings(Section):
     url: str | None = None
     api_key_env: str | None = None
     threshold: float = Field(default=0.55, ge=0.0, le=1.0)
+    tasks: dict[NewTaskName, UserTaskSettings] = Field(
+        default_factory=dict[NewTaskName, UserTaskSettings]
+    )
+
+    @property
+    def described(self) -> tuple[Described, ...]:
+        """The user's own tasks, as the classifier takes them."""
+        return tuple(
+            Described(name=name, examples=tuple(task.examples), like=task.like)
+            for name, task in self.tasks.items()
+        )
 
 
 def _checked_order(order: Any) -> Any:
