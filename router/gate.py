@@ -31,10 +31,16 @@ class Confidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """How sure a draft must be of its first sentence to be shown."""
+    """How sure a draft must be of its first sentence to be shown.
+
+    minimum: a token to which the model itself gave one chance in a thousand. In 108 first
+    sentences of the demo model at temperature 0 (`python -m scripts.bench.confidence`) the worst
+    is -3.9: nothing ordinary is held. At 0.7 it holds 14 of 108, 13 of them nonsense, and 3 of
+    these would pass the mean.
+    """
 
     mean: float = -1.5
-    minimum: float = -10.0
+    minimum: float = -7.0
 
     def missed_by(self, confidence: Confidence) -> str:
         """What is under the bar, in words; empty when the draft is sure enough or nothing is known."""

@@ -152,6 +152,7 @@ def _plan_object(plan: Plan) -> dict[str, Json]:
         "draft": _target_object(plan.draft),
         "deep": [_target_object(target) for target in plan.deep],
         "rescue": _target_object(plan.rescue),
+        "shares": dict(plan.shares),
     }
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from models.chat import ChatRequest, Message, Text
 from router.outcome import Outcome
-from router.router import CostEstimate, Explanation
+from router.router import Explanation
 from router.stored import StoredOutcome
 from serving.app import build_classifier, build_router
 from serving.cli.options import Config
@@ -41,7 +41,7 @@ def route(
         typer.echo(encode(explanation_object(explanation)).decode())
         return
     console.print(_decision(explanation))
-    console.print(_costs(explanation.estimates))
+    console.print(_costs(explanation))
 
 
 async def _explain(settings: Settings, request: ChatRequest) -> Explanation:
@@ -93,9 +93,15 @@ def _decision(explanation: Explanation) -> Table:
     return table
 
 
-def _costs(estimates: tuple[CostEstimate, ...]) -> Table:
-    table = Table("who could answer", "estimate", "", box=None, pad_edge=False)
-    for estimate in estimates:
+def _costs(explanation: Explanation) -> Table:
+    shares = explanation.plan.shares
+    table = Table("who could answer", "estimate", box=None, pad_edge=False)
+    if shares:
+        table.add_column("share of such requests")
+    table.add_column("")
+    for estimate in explanation.estimates:
         usd = "unknown" if estimate.usd is None else f"${estimate.usd:.6f}"
-        table.add_row(estimate.target, usd, estimate.note)
+        share = shares.get(estimate.target)
+        shown = ["" if share is None else f"{share:.0%}"] if shares else []
+        table.add_row(estimate.target, usd, *shown, estimate.note)
     return table

@@ -1,6 +1,7 @@
 """The command line: what it prints, and that errors are one sentence and exit code 2."""
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -139,6 +140,26 @@ def test_route_explains_a_decision_without_an_engine(capsys: pytest.CaptureFixtu
     assert "because P(fast is good enough)" in shown
     assert "local/m" in shown
     assert "stand-in-anthropic/m" in shown
+
+
+def test_route_shows_how_equals_share_requests(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "k")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+    group = '["deepseek/deepseek-v4-pro", "anthropic/claude-sonnet-5-5"]'
+    Path("headstart.toml").write_text(
+        f'[fast]\nurl = "http://127.0.0.1:9/v1"\n[deep]\norder = [{group}]\n'
+    )
+    grouped = Run(capsys, "route", "Prove that sqrt(2) is irrational").out
+    shares = [int(found) for found in re.findall(r" (\d+)%", grouped)]
+    assert "share of such requests" in grouped
+    assert len(shares) == 2
+    assert sum(shares) in (99, 100, 101)
+    Path("headstart.toml").write_text(
+        f'[fast]\nurl = "http://127.0.0.1:9/v1"\n[deep]\norder = {group}\n'
+    )
+    assert "share" not in Run(capsys, "route", "Prove that sqrt(2) is irrational").out
 
 
 def test_route_as_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
