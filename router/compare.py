@@ -126,7 +126,7 @@ def compare(samples: Sequence[Sample]) -> Comparison:
         for asked, found in zip(whole, reasons, strict=True)
         if not any(found[way] for way in answering)
     ]
-    if not fit or answering[0] != "deep" or len(answering) < 2:
+    if len(answering) < 2 or answering[0] != "deep" or not fit:
         return Comparison(asked=len(whole), left_out=left_out)
     alone = [asked["deep"] for asked in fit]
     legs = [sample.legs[-1] for sample in alone]

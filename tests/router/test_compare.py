@@ -167,8 +167,9 @@ def test_a_free_deep_model_has_no_ratio() -> None:
         [deep("1", "0.004")],
         [relayed("1", "0.004")],
         [Sample(way="deep", question="1", fault="no"), relayed("1", "0.004")],
+        [Sample(way=way, question="1", fault="no") for way in ("deep", "continue")],
     ],
-    ids=["none", "deep only", "no deep", "deep failed"],
+    ids=["none", "deep only", "no deep", "deep failed", "all failed"],
 )
 def test_nothing_to_compare(samples: list[Sample]) -> None:
     assert compare(samples).rows == ()

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -179,19 +180,21 @@ def _report(measuring: Measuring, max_tokens: int, json_file: Path | None) -> No
         )
         raise HeadstartError(f"Nothing can be compared: {reasons}")
     # A pipe has no width: lines stay whole for whatever reads them.
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else 200, highlight=False)
+    say = partial(console.print, markup=False, soft_wrap=not terminal)
     console.print(table(comparison))
-    console.print(caption(comparison), style="dim", markup=False)
+    say(caption(comparison), style="dim")
     console.print()
     for line in conclusions(comparison):
-        console.print(line, markup=False)
+        say(line)
     console.print()
     if measuring.stopped:
-        console.print(f"Not all prompts were asked: {measuring.stopped}.", style="yellow")
+        say(f"Not all prompts were asked: {measuring.stopped}.", style="yellow")
     if measuring.purse.models:
-        console.print(f"Spent: ${dollars(measuring.purse.spent)}.", style="dim")
+        say(f"Spent: ${dollars(measuring.purse.spent)}.", style="dim")
     for line in remarks(comparison, max_tokens):
-        console.print(line, markup=False, style="dim")
+        say(line, style="dim")
 
 
 def _figures(measuring: Measuring) -> Json:

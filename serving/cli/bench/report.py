@@ -136,8 +136,8 @@ def _input(row: WayCost, alone: WayCost) -> str:
 
 def _output(row: WayCost, alone: WayCost) -> str:
     more = row.per_request(row.upgrade.output) - alone.per_request(alone.upgrade.output)
-    said = f" (the draft said {row.per_request(row.draft.output):.0f})" if row.continued else ""
-    return f"writes {'as much' if abs(more) < _SAME else _difference(more)}{said}"
+    wrote = f" (the draft wrote {row.per_request(row.draft.output):.0f})" if row.continued else ""
+    return f"writes {'as much' if abs(more) < _SAME else _difference(more)}{wrote}"
 
 
 def _difference(tokens: float) -> str:

@@ -70,7 +70,7 @@ def test_continuing_is_explained_by_its_tokens() -> None:
     assert list(conclusions(comparison(row("continue", (83, 79), DEAR)))) == [
         "`continue` costs 1.08x of asking deep alone (95 %: 1.01 to 1.15): in the mean the deep "
         "model reads 43 tokens more (the draft's text and the instruction) and writes 21 tokens "
-        "less (the draft said 18)."
+        "less (the draft wrote 18)."
     ]
 
 
