@@ -313,29 +313,3 @@ def test_a_task_of_ones_own_has_examples_and_perhaps_a_likeness() -> None:
 )
 def test_a_wrong_task_of_ones_own_is_explained(text: str, told: str) -> None:
     assert told in complaint(text)
-
-
-LEASES = """\
-[classifier.tasks.leases]
-examples = ["May I sublet?", "Who pays the deposit?", "Is the rent due on the first?"]
-"""
-
-
-def test_a_task_of_ones_own_has_examples_and_perhaps_a_likeness() -> None:
-    (leases,) = load_settings(write(LEASES)).classifier.described
-    assert (leases.name, len(leases.examples), leases.like) == ("leases", 3, None)
-    (leases,) = load_settings(write(f'{LEASES}like = "knowledge"\n')).classifier.described
-    assert leases.like == "knowledge"
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        (LEASES.replace("May I sublet?", "Who pays the deposit?"), "needs 3 different examples"),
-        (LEASES.replace("leases", "code"), "`code` is built in: give your task another name"),
-        (LEASES.replace("leases", '"my leases"'), "has letters, digits and _"),
-        (f'{LEASES}like = "law"\n', "like"),
-    ],
-)
-def test_a_wrong_task_of_ones_own_is_explained(text: str, told: str) -> None:
-    assert told in complaint(text)
