@@ -86,7 +86,7 @@ class RefusalDelta(msgspec.Struct, frozen=True, gc=False):
 
 
 class Replaced(msgspec.Struct, frozen=True, gc=False):
-    """Text from character `start` on was provisional: what follows takes its place.
+    """Text from character `start` on (Unicode code points) was provisional: what follows replaces it.
 
     Only in merge mode `revise`, which a client asks for; no adapter makes one.
     """

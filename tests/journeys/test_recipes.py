@@ -13,6 +13,7 @@ import pytest
 from typing_extensions import override
 
 from models.chat import Json, Merge
+from serving.settings_file import load_settings
 from tests.fakes.faults import Fault
 from tests.fakes.fleet import claude, engine, hosted
 from tests.fakes.script import ScriptedProvider, Turn
@@ -330,6 +331,12 @@ async def shown(reply: httpx.Response, page: Page) -> AsyncIterator[bytes]:
         if "🌊.".encode() in reasoning:
             page.seen.set()
         yield part
+
+
+def test_the_settings_of_the_recipe_are_right(tmp_path: Path) -> None:
+    file = tmp_path / "headstart.toml"
+    file.write_text(code("toml"))
+    assert load_settings(file).server.client_keys["alice"].merge == "thinking"
 
 
 async def test_the_request_wins_over_the_key_and_the_key_over_the_file() -> None:
