@@ -120,7 +120,7 @@ class Dispatch:
         try:
             if planning is not None:
                 run.plan_with(planning)
-            step = relay.start(self._clock())
+            step = relay.start(self._clock(), instruction=self._instruction)
             while True:
                 shown = run.perform(step)
                 if shown:

@@ -101,6 +101,7 @@ class Legs:
     def __init__(self, begun: float, limits: Deadlines, hedges: Mapping[str, float]) -> None:
         """`begun`: when the request came in. `hedges`: see Plan."""
         self.hedges = hedges
+        self.instruction: str | None = None  # see Splice
         self.records: list[LegRecord] = []
         self._legs: list[Leg] = []
         self._begun = begun
@@ -116,7 +117,11 @@ class Legs:
         """Start a leg that goes on from `transcript` (cut at a sentence end or not); its number."""
         target = runner.target
         exact = target.card.abilities.prefill != "none"
-        splice = Splice(transcript, exact=exact, after_sentence=cut) if transcript else None
+        splice: Splice | None = None
+        if transcript:
+            splice = Splice(
+                transcript, exact=exact, after_sentence=cut, instruction=self.instruction
+            )
         record = LegRecord(
             role=runner.role,
             target=target,

@@ -114,9 +114,10 @@ class Relay:
 
     # -- inputs ---------------------------------------------------------------------------------
 
-    def start(self, now: float) -> Step:
-        """The request came in."""
+    def start(self, now: float, *, instruction: str | None = None) -> Step:
+        """The request came in. `instruction`: by which legs are asked to go on, if not the built-in."""
         step = Step()
+        self._legs.instruction = instruction
         if self._draft is not None:
             self._open(step, Runner("draft", self._draft, judged=True), "plan", now)
             if self.plan is not None:
@@ -231,13 +232,12 @@ class Relay:
         """Show what a carrying leg says: joined text, reasoning as it is, whole tool calls."""
         match event:
             case TextDelta(text=text):
-                joined: str | None = text
-                if state.splice is not None:
-                    joined = state.splice.feed(text)
+                splice = state.splice
+                joined = text if splice is None else splice.feed(text)
                 if joined is not None:
                     self._beside.part(step, now)
-                    spliced, state.splice = state.splice, None
-                    self.shown.show_text(step, TextDelta(joined) if spliced else event, now)
+                    state.splice = None if splice is None or splice.over else splice
+                    self.shown.show_text(step, TextDelta(joined) if splice else event, now)
             case ToolCallStarted() | ToolArgsDelta() | ToolCallEnded():
                 whole = state.call_event(event)
                 if whole is not None:

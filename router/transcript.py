@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from models.stream import (
@@ -15,6 +16,7 @@ from models.stream import (
     ToolCallStarted,
 )
 from router.plan import Target
+from router.seam.folding import is_unspaced, is_word
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,19 @@ class Step:
 
 
 _LONGEST_WORD = 40  # characters held back at most: beyond it is no word
+_BEGUN = re.compile(
+    r"\s*[«“„‘(\[{¿¡「『（]+$"
+    r"|\s*\n[ \t]*(?:[-*+•>#|:=_ \t]+|\d{1,3}[.)]?|(?:`|~)(?:[`~]+[^\n]*)?)$"
+)
 
 
 class Transcript:
     """Text and tool calls that went out. Only ever grows, but for text that was provisional.
 
-    But for the first, a word waits until it is whole, and white space until something follows. So
-    when a leg breaks, the next one goes on from the end of a word: it need not guess whether
-    "capi" was one, and no space is said twice.
+    But for the first, a word waits until it is whole, white space until something follows, and
+    the mark of a quotation, a list item, a row or a fence until there is something in it. So when
+    a leg breaks, the next one goes on from the end of a word: it need not guess whether "capi"
+    was one, no space is said twice, and no empty bullet stands there.
     """
 
     def __init__(self, begun: float, *, whole_words: bool = True) -> None:
@@ -128,19 +135,17 @@ class Transcript:
 
 
 def _whole(text: str) -> int:
-    """Length of the text that more text cannot change: without the last word and white space."""
-    end = len(text)
-    last = text[-1:]
-    if last.isspace():
-        return len(text.rstrip())
-    if not last.isalnum() or _unspaced(last):
-        return end
-    begin = max(text.rfind(" "), text.rfind("\n"))
-    if begin < 0 or end - begin > _LONGEST_WORD:
-        return 0 if end <= _LONGEST_WORD else end
-    return len(text[:begin].rstrip())
+    """Length of the text that more text cannot change: without the last word and white space.
 
-
-def _unspaced(char: str) -> bool:
-    """Scripts that put no spaces between words: each of their characters stands for itself."""
-    return "\u0e00" <= char <= "\u0eff" or "\u1000" <= char <= "\u109f" or char > "\u2e7f"
+    Nor does a text end in what only opens something: a quotation, a list item, a row, a fence.
+    """
+    end = len(text.rstrip())
+    if "\n" in text[end:]:
+        return end  # the line is over
+    if end == len(text) and is_word(text[-1:]) and not is_unspaced(text[-1]):
+        begin = max(text.rfind(" "), text.rfind("\n"))
+        if begin < 0 or end - begin > _LONGEST_WORD:
+            return 0 if end <= _LONGEST_WORD else end
+        end = len(text[:begin].rstrip())
+    begun = _BEGUN.search(text, max(0, end - _LONGEST_WORD), end)
+    return begun.start() if begun else end

@@ -13,6 +13,9 @@ from router.seam.overlap import opens, run_of
 _BLOCK = re.compile(r"(?:[-*+•]|\d{1,3}[.)])[ \t]+\S|#{1,6}[ \t]|```|~~~|\||>[ \t]")
 _BLOCK_BEGUN = re.compile(r"(?:[-*+•]|\d{1,3}[.)]?)[ \t]*|#{1,6}|`{1,2}|~{1,2}|>")
 _BLOCK_LINE = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)]|#{1,6}|>)[ \t]+\S")
+_ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+\S")
+_SENTENCE_ENDS = {*".!?:…。！？।॥۔؟"}
+_CLOSERS = "\"'”’»)]*_`"
 _HEADING = re.compile(r"#{1,6}[ \t]+\S")
 _MARKER = re.compile(r"[ \t]*(?:[-*+•>]|\d{1,3}[.)]|#{1,6})$")
 _OPERATOR = re.compile(r"[-+=<>/×÷&|–—]+[ \t]")
@@ -60,9 +63,11 @@ class Mending:
         self._text = transcript
         self._finished = finished
         self._cut = cut
-        self._lines = transcript.split("\n")[-2:]
-        self._line = self._lines[-1]
+        self._above, self._line = ["", *transcript.split("\n")][-2:]
         self._fence = open_fence(transcript)
+        self._row = self._fence is None and self._line.lstrip().startswith("|")
+        cells = max(self._above.count("|"), 2)
+        self._row_is_whole = self._line.endswith("|") and self._line.count("|") >= cells
         self._inline_code = opens(self._line, "`") or _JSON.match(transcript) is not None
 
     def mend(self, reply: str, *, done: bool) -> str | None:
@@ -71,15 +76,49 @@ class Mending:
             return ""
         white = reply[: len(reply) - len(reply.lstrip())]
         if white:
-            indented = self._fence is not None and white.startswith(("  ", "\t"))
-            return "\n" if "\n" not in white and (indented or self._line_is_over()) else ""
+            return self._before_white(white, reply.lstrip(), done=done)
         if self._line_is_over():
             return self._behind_line(reply, done=done)
         if not done and _BLOCK_BEGUN.fullmatch(reply):
             return None
+        if self._block_is_over(reply):
+            return "\n" if _BLOCK.match(reply) else "\n\n"
+        if self._row and reply[0] != "|":
+            return self._in_row(reply, done=done)
         if _BLOCK.match(reply) and self._may_begin_block(reply):
             return "\n"
         return self._space(reply, done=done)
+
+    def _before_white(self, white: str, reply: str, *, done: bool) -> str | None:
+        """A line break, where the reply begins with a mere space."""
+        if "\n" in white:
+            return ""
+        indented = self._fence is not None and white.startswith(("  ", "\t"))
+        if indented or self._line_is_over():
+            return "\n"
+        if not reply or (_BLOCK_BEGUN.fullmatch(reply) and not done):
+            return "" if done else None
+        return "\n\n" if self._block_is_over(reply) and not _BLOCK.match(reply) else ""
+
+    def _block_is_over(self, reply: str) -> bool:
+        """True behind a whole row, or behind a list item that was cut and is no sentence.
+
+        Prose on the next line would still belong to them: it needs a blank line.
+        """
+        if self._row:
+            below = self._above.lstrip().startswith("|")
+            return below and self._row_is_whole and reply[0] != "|"
+        item = self._cut and self._fence is None and _ITEM.match(self._line)
+        return bool(item) and self._line.rstrip(_CLOSERS)[-1:] not in _SENTENCE_ENDS
+
+    def _in_row(self, reply: str, *, done: bool) -> str | None:
+        """A space in a cell; before prose, which has no cells, the row is left as it is."""
+        line, broken, _ = reply[:_LONG].partition("\n")
+        if "|" in line:
+            return self._space(reply, done=done)
+        if not (broken or done or len(reply) >= _LONG):
+            return None
+        return "\n\n" if broken or reply[0].isupper() else self._space(reply, done=done)
 
     def _line_is_over(self) -> bool:
         """True where nothing may stand behind what the transcript ends in."""
@@ -102,9 +141,8 @@ class Mending:
         """True where the list item, heading, row or fence that the reply begins with can stand."""
         if self._fence is not None or reply[0] in "`~#":
             return reply[0] in "`~" or self._fence is None
-        if reply[0] == "|" and self._line.lstrip().startswith("|"):
-            above = self._lines[0].count("|") if len(self._lines) > 1 else 0
-            return self._line.endswith("|") and self._line.count("|") >= above
+        if reply[0] == "|" and self._row:
+            return self._row_is_whole
         return self._finished or _BLOCK_LINE.match(self._line) is not None
 
     def _space(self, reply: str, *, done: bool) -> str | None:

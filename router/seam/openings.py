@@ -1,7 +1,7 @@
 """What a continuing reply may open with before it goes on, and how much of that is no answer.
 
-A preface ("Sure!", "Here is the rest:"), the code fence of a block that is open already, the
-heading or the table head under which the transcript stands, the marker of a list item that was
+A preface ("Sure!", "Here is the rest:"), the instruction itself, the code fence of a block that is
+open already, or of one around the whole reply, the heading or the table head under which the transcript stands, the marker of a list item that was
 begun, a quotation mark or dots in front of the words that were asked for.
 """
 
@@ -11,8 +11,9 @@ import re
 
 from router.fences import ends_in_closing_fence, fence_in, open_fence
 from router.seam.folding import Folded
+from router.seam.instructions import Instructions
 from router.seam.overlap import opens
-from router.seam.prefaces import CONTINUED, WAIT, Skip, preface
+from router.seam.prefaces import CONTINUED, WAIT, Skip, behind_clause, preface
 
 _LEAD_IN = re.compile(r"\.{3,}|…|[\"“„«「‘]")
 _HEADING = re.compile(r"#{1,6}\s|\*\*[^*]+\*\*:?\s*$")
@@ -32,11 +33,12 @@ _CONTINUED = tuple(f"({_letters(word)})" for word in CONTINUED)
 class Openings:
     """The openings that make no sense behind one transcript."""
 
-    def __init__(self, transcript: str) -> None:
-        """Look at where the transcript ends."""
+    def __init__(self, transcript: str, instruction: str | None = None) -> None:
+        """Look at where the transcript ends. `instruction`: see Splice."""
         lines = transcript.rstrip().split("\n")
         self._fence = open_fence(transcript)
         self._closed = self._fence is None and ends_in_closing_fence(transcript)
+        self._instructions = Instructions(transcript, instruction)
         heads = [line for line in lines if _HEADING.match(line)]
         self._heading = "" if self._fence or not heads else _letters(heads[-1]).rstrip(":")
         self._table_head = "" if self._fence else _letters("".join(_table(lines)[:2]))
@@ -53,16 +55,17 @@ class Openings:
         if begin == len(text):
             return None if done else WAIT
         looks = (self._fence_line, self._head, self._bullet_again, self._mark_again)
-        for look in (*looks, _lead_in, self._preface):
+        for look in (*looks, _lead_in, self._instruction, self._preface):
             found = look(text, begin)
             if found is not None:
                 return Skip(len(text), sure=found.sure) if done and found.end < 0 else found
         return None
 
     def _fence_line(self, text: str, at: int) -> Skip | None:
-        """The line that opens a code block, or closes one, where the transcript did so already."""
-        if not (self._fence or self._closed):
-            return None
+        """The line that opens a code block, or closes one, where the transcript did so already.
+
+        Elsewhere one that opens what may hold the whole reply: prose, in a block.
+        """
         line_end = text.find("\n", at)
         line = text[at:] if line_end < 0 else text[at : line_end + 1]
         if line in {"`", "``", "~", "~~"}:
@@ -72,8 +75,10 @@ class Openings:
             return None
         if line_end < 0:
             return WAIT
-        if self._fence is None:
+        if self._closed:
             return Skip(line_end, sure=not begun.info)
+        if self._fence is None:
+            return Skip(line_end) if begun.info in _MARKDOWN else None
         if self._fence.closed_by(line):
             return Skip(line_end)
         inner = self._fence.info in _MARKDOWN and begun.info not in _MARKDOWN
@@ -94,6 +99,13 @@ class Openings:
     def _mark_again(self, text: str, at: int) -> Skip | None:
         """The mark that opens a quotation or bold type, where the transcript ends in it."""
         return _if_followed(text, at, self._mark, by_space=False)
+
+    def _instruction(self, text: str, at: int) -> Skip | None:
+        """The sentence by which the model was asked to go on."""
+        end = self._instructions.said(text, at)
+        if end is None:
+            return None
+        return WAIT if end < 0 else behind_clause(text, end, sure=True)
 
     def _preface(self, text: str, at: int) -> Skip | None:
         return preface(text, at, answers=self._answers)

@@ -21,6 +21,7 @@ _NUMBER = re.compile(r"\d[\d.,:]*")
 _OPENERS = "\"'“„«»‹¡¿([{「『（*_`~ \t"
 _MARKUP = "*_`~"
 _PARTNER = {"”": "“", "»": "«"}
+_BRACKETS = {"」": "「", "』": "『"}
 _OWN = {*_MARKUP, *'"”“»«„'}  # come in pairs: one may close what the reply itself opened
 
 
@@ -36,7 +37,9 @@ def repeats(told: Told, start: int, said: str, behind: str) -> bool:
     part = told.text[told.origins[start] : told.end]
     literal = _plain(part) == _plain(said)
     if not any(map(is_word, part)):
-        return literal and told.finished and part.startswith("|-")  # the rule of a table
+        return literal and part.startswith("|-")  # the rule of a table
+    if part[0] == "|" and not told.begins_line(start) and told.row_is_over and behind.strip("\n"):
+        return False  # another row, that begins as this one ends
     if _goes_on_repeating(told, start):
         return False
     return _is_long(told, start, part) or (literal and _is_literal(told, start, part, behind))
@@ -134,6 +137,21 @@ def end_of_repetition(told: Told, start: int, reply: str, end: int, *, done: boo
     return end if done or not marks else None
 
 
+def behind_closing(told: Told, reply: str, begin: int, end: int, *, done: bool) -> int | None:
+    """Behind the marks that close what the reply opened before the words that were asked for.
+
+    These stand between `begin` and `end`. None: more must be seen.
+    """
+    while not _OWN.isdisjoint(reply[:begin]):
+        run = run_of(reply, end) if end < len(reply) else ""
+        if end + len(run) == len(reply) and not done:
+            return None
+        if not run or run[0] not in _OWN or not _closes_own(told, told.anchor, reply[:end], run):
+            break
+        end += len(run)
+    return end
+
+
 def _mark_again(told: Told, part: str, reply: str, at: int, marks: str) -> tuple[int, str]:
     """How much of the reply goes as a mark said again, and the transcript's marks behind it."""
     char = reply[at]
@@ -180,4 +198,6 @@ def opens(text: str, mark: str) -> bool:
         return (text.count("„") or text.count("“")) > closed
     if mark[0] in "«»":
         return text.count("«") > text.count("»")
+    if mark[0] in _BRACKETS:
+        return text.count(_BRACKETS[mark[0]]) > text.count(mark[0])
     return text.count(mark) % 2 == 1

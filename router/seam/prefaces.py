@@ -128,7 +128,7 @@ class _Phrases:
 
 
 _TALK = _Phrases(_ANNOUNCED, longest=80, ends=":.!…：。！")
-_COURTESY = _Phrases(_POLITE, longest=8, ends=",.!:，。！：、—–")
+_COURTESY = _Phrases(_POLITE, longest=8, ends=",.!:，،。！：、—–")
 
 
 def preface(text: str, at: int, *, answers: bool) -> Skip | None:
@@ -141,9 +141,9 @@ def preface(text: str, at: int, *, answers: bool) -> Skip | None:
     said = Folded(spoken)
     talk, courtesy = _TALK.clause(spoken, said), _COURTESY.clause(spoken, said)
     if talk is not None and talk >= 0:
-        return _behind_clause(text, at + talk, sure=True)
+        return behind_clause(text, at + talk, sure=True)
     if courtesy is not None and courtesy >= 0:
-        return _behind_clause(
+        return behind_clause(
             text, at + courtesy, sure=spoken[courtesy - 1] in "!！" and not answers
         )
     return None if talk is courtesy is None else WAIT
@@ -154,7 +154,7 @@ def _ends_word(phrase: str, behind: str) -> bool:
     return not is_word(behind) or is_unspaced(phrase[-1]) or not is_word(phrase[-1])
 
 
-def _behind_clause(text: str, end: int, *, sure: bool) -> Skip:
+def behind_clause(text: str, end: int, *, sure: bool) -> Skip:
     """Behind a preface: closing marks, blank lines and a rule belong to it."""
     while end < len(text) and text[end] in "*_)]】）":
         end += 1

@@ -54,6 +54,17 @@ class Told:
         self.anchor_letters = len("".join(Folded(asked_for).letters).rstrip(MARKS))
 
     @property
+    def row_is_over(self) -> bool:
+        """True when the text ends with the last cell of a table's row, as far as one can tell."""
+        above, line = ["", *self.text.rstrip().split("\n")][-2:]
+        return line.endswith("|") and 1 < above.count("|") <= line.count("|")
+
+    def begins_line(self, start: int) -> bool:
+        """True when nothing stands before that letter on its line."""
+        before = self.text[: self.origins[start]]
+        return not before[before.rfind("\n") + 1 :].strip()
+
+    @property
     def word_is_over(self) -> bool:
         """True when something stands behind the last word already."""
         return 0 < self.end < len(self.text) and is_word(self.text[self.end - 1])
@@ -91,7 +102,7 @@ class Told:
             return False  # the second letter of a ligature
         before, char = self.text[origin - 1 : origin], self.text[origin]
         if not (is_word(char) or char in _STARTS or unicodedata.category(char) == "So"):
-            return before.isspace() and char != "|"
+            return before.isspace()
         return not is_word(before) or is_unspaced(char) or is_unspaced(before)
 
 
@@ -107,7 +118,7 @@ class Retelling:
 
     def __init__(self, told: Told, begin: int) -> None:
         """`begin`: index in the reply."""
-        self._begin = begin
+        self.begin = begin
         self.anchored: int | None = None  # behind the words that were asked for
         self.line_told: int | None = None  # behind the unfinished last line, said to the letter
         self.matches: list[tuple[int, int]] = []  # start in the letters told, end in the reply
@@ -121,7 +132,7 @@ class Retelling:
     @property
     def first_letter(self) -> int:
         """Where in the reply the words begin, behind quotation marks and bullets."""
-        return self._begin + self._said.origins[0]
+        return self.begin + (self._said.origins or [0])[0]
 
     @property
     def alive(self) -> bool:
@@ -138,7 +149,7 @@ class Retelling:
     def push(self, char: str) -> None:
         """The next character of the reply."""
         self._said.push(char)
-        end = self._begin + self._said.length
+        end = self.begin + self._said.length
         if not char.isspace() and len(self._squeezed) < len(self._told.anchor + self._told.line):
             self._squeezed += char
             if self._squeezed == self._told.anchor:
@@ -151,7 +162,7 @@ class Retelling:
         while self._live and self._compared < len(letters):
             at = self._compared
             whole = at + 1 == len(letters) or origins[at + 1] != origins[at]
-            self._compare(letters[at], self._begin + origins[at] + 1 if whole else None)
+            self._compare(letters[at], self.begin + origins[at] + 1 if whole else None)
             self._compared += 1
 
     def _compare(self, letter: str, end: int | None) -> None:

@@ -19,7 +19,7 @@ from models.stream import (
 from router.deadline import Deadlines
 from router.gate import Confidence
 from router.plan import Plan
-from router.relay import Phase
+from router.relay import Phase, Relay
 from tests.router.relay_world import ANSWER, Script, World, last_error, target, world
 
 FAST = target("fast", local=True)
@@ -142,6 +142,32 @@ def test_a_code_block_that_a_broken_leg_left_open_is_closed() -> None:
     made.do(made.relay.received(0, [TextDelta(code), Failed(Overloaded("busy"))], 0.1))
     made.do(made.relay.received(1, [TextDelta("print(1)\nprint(2)"), Finished("stop")], 0.2))
     assert made.text == code + "print(2)\n```"
+
+
+def test_a_reply_in_a_code_block_of_its_own_is_unwrapped_to_its_end() -> None:
+    made = world({"a": Script(), "b": Script()}, plan=plan(draft=None), draft=None)
+    said = "In dry summers the water at Kaub falls"
+    made.do(made.relay.received(0, [TextDelta(said + " "), Failed(Overloaded("busy"))], 0.1))
+    rest = ["```\nthe water at Kaub", " falls below 40 cm.\n", "`", "``", "\n"]
+    made.do(made.relay.received(1, [*map(TextDelta, rest), Finished("stop")], 0.2))
+    assert made.text.rstrip() == said + " below 40 cm."
+
+
+def test_an_instruction_of_our_own_is_known_when_it_is_said_again() -> None:
+    made = world({"a": Script(), "b": Script()}, plan=plan(draft=None), draft=None)
+    relay = Relay(
+        draft=None,
+        plan=plan(draft=None),
+        deadlines=Deadlines(),
+        now=0.0,
+        second_look=lambda before, _: before,
+    )
+    made = World(relay, made.scripts)
+    made.do(relay.start(0.0, instruction="Carry on behind “{tail}”!"))
+    made.do(relay.received(0, [TextDelta("The Rhine rises "), Failed(Overloaded("busy"))], 0.1))
+    again = TextDelta("Carry on behind “The Rhine rises”! in the Alps.")
+    made.do(relay.received(1, [again, Finished("stop")], 0.2))
+    assert made.text == "The Rhine rises in the Alps."
 
 
 def test_the_local_engine_rescues_when_every_host_fails() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
@@ -31,13 +32,7 @@ _PROSE = st.lists(
 
 
 def _shown(splice: Splice, pieces: list[str]) -> str:
-    shown = ""
-    for at, piece in enumerate(pieces):
-        text = splice.feed(piece)
-        if text is not None:
-            return text + "".join(pieces[at + 1 :])
-        assert shown == ""
-    return splice.finish()
+    return "".join(splice.feed(piece) or "" for piece in pieces) + splice.finish()
 
 
 def _joined(transcript: str, reply: str, *, exact: bool = False, cut: bool = False) -> str:
@@ -87,6 +82,8 @@ def test_an_obedient_model_leaves_no_gap_and_no_repeat(data: st.DataObject, answ
 def test_native_prefill_is_the_reply_but_for_white_space(
     transcript: str, reply: str, cut: bool
 ) -> None:
+    shown = transcript.rstrip()
+    assume(not any(reply.startswith(shown[at:]) for at in range(max(0, len(shown) - 3))))
     added = _joined(transcript, reply, exact=True, cut=cut)[len(transcript) :]
     white = transcript[len(transcript.rstrip()) :]
     if not white and not cut:
@@ -95,6 +92,27 @@ def test_native_prefill_is_the_reply_but_for_white_space(
     kept = added[: len(added) - len(added.lstrip())]
     said = reply[: len(reply) - len(reply.lstrip())]
     assert said.endswith(kept) or (not said and kept in {" ", "\n"})
+
+
+@given(st.integers(10, 200), st.integers(1, 9), st.booleans())
+def test_an_echo_of_a_native_prefill_is_dropped(length: int, piece: int, cut: bool) -> None:
+    words = " ".join(f"word{number}" for number in range(60))
+    transcript = words[:length]
+    splice = Splice(transcript, exact=True, after_sentence=cut)
+    pieces = [words[at : at + piece] for at in range(0, len(words), piece)]
+    assert transcript + _shown(splice, pieces) == words
+
+
+@given(_PROSE, st.sampled_from([" ", "\n", "\n\n"]))
+def test_native_prefill_may_say_again_what_it_was_given(answer: str, gap: str) -> None:
+    """A refrain, an equal row: with white space between them no host has echoed anything."""
+    assume(answer.strip())
+    assert _joined(answer.strip(), gap + answer, exact=True) == answer.strip() + gap + answer
+
+
+@pytest.mark.parametrize("text", ["ha", "No.", "ha ha ha ", "la la la la", "0101", "|--|--|"])
+def test_native_prefill_may_repeat_what_is_short_or_repeats_itself(text: str) -> None:
+    assert _joined(text, text.strip(), exact=True) == text + text.strip()
 
 
 @given(_TEXTS, _TEXTS, st.booleans(), st.booleans())

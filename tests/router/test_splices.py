@@ -1,4 +1,4 @@
-"""Seams as models make them: some 300 pairs of a transcript and a reply, in data/splices.toml."""
+"""Seams as models make them: some 350 pairs of a transcript and a reply, in data/splices.toml."""
 
 from __future__ import annotations
 
@@ -49,18 +49,16 @@ class Pair:
         return self.held() - self.dropped
 
     def _shown(self, pieces: Iterable[str]) -> Iterator[tuple[str, int]]:
-        splice: Splice | None = Splice(
+        splice = Splice(
             self.transcript, exact=self.mode == "prefill", after_sentence=self.cut == "sentence"
         )
         seen = 0
         for piece in pieces:
             seen += len(piece)
-            text = piece if splice is None else splice.feed(piece)
+            text = splice.feed(piece)
             if text is not None:
-                splice = None
                 yield text, seen
-        if splice is not None:
-            yield splice.finish(), seen
+        yield splice.finish(), seen
 
 
 _DATA = tomllib.loads((Path(__file__).parent / "data" / "splices.toml").read_text())
