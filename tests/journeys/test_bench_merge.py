@@ -8,10 +8,12 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from models.stream import Usage
 from serving.__main__ import main
@@ -172,6 +174,28 @@ async def test_paid_hosts_are_not_asked_without_a_yes(bench: Bench) -> None:
     assert "2 requests to anthropic/claude-sonnet-5-5: at most $0.007560" in run.err
     assert run.err.endswith("Paid hosts are only asked with --yes, or after a yes at a terminal.\n")
     assert deep.requests == []
+
+
+class Terminal(StringIO):
+    """Somebody who has typed this."""
+
+    @override
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("typed", "code", "requests"), [("y\n", 0, 2), ("n\n", 1, 0)])
+async def test_at_a_terminal_a_yes_is_asked_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, typed: str, code: int, requests: int
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    deep = claude(alone(), continuing())
+    async with hosted(fast=drafting(), anthropic=deep) as fleet:
+        run = await bench(fleet)
+
+    assert run.code == code, run.err
+    assert "Go on?" in run.err
+    assert len(deep.requests) == requests
 
 
 async def test_a_budget_ends_the_run_before_it_is_exceeded(bench: Bench) -> None:

@@ -11,11 +11,4 @@ bench = typer.Typer(
     help="Measure this machine with its own settings.",
     no_args_is_help=True,
 )
-
-
-@bench.callback()
-def _subcommands() -> None:
-    """Keep `headstart bench merge` two words while there is one bench."""
-
-
 bench.command()(merge)

@@ -175,10 +175,11 @@ def _report(measuring: Measuring, max_tokens: int, json_file: Path | None) -> No
     if json_file is not None:
         json_file.write_bytes(encode(_figures(measuring)))
     if not comparison.rows:
-        reasons = " ".join(
-            [f"{measuring.stopped}." if measuring.stopped else "", *left_out(comparison)]
-        )
-        raise HeadstartError(f"Nothing can be compared: {reasons}")
+        nothing = f"Nothing can be compared: {' '.join(_reasons(measuring))}"
+        if measuring.stopped == _INTERRUPTED:
+            Console(stderr=True, highlight=False).print(nothing, markup=False, soft_wrap=True)
+            return
+        raise HeadstartError(nothing)
     # A pipe has no width: lines stay whole for whatever reads them.
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else 200, highlight=False)
@@ -195,6 +196,15 @@ def _report(measuring: Measuring, max_tokens: int, json_file: Path | None) -> No
         say(f"Spent: ${dollars(measuring.purse.spent)}.", style="dim")
     for line in remarks(comparison, max_tokens):
         say(line, style="dim")
+
+
+def _reasons(measuring: Measuring) -> Iterator[str]:
+    """Why there is nothing to compare, and what it cost all the same."""
+    if measuring.stopped:
+        yield f"{measuring.stopped}."
+    yield from left_out(measuring.comparison)
+    if measuring.purse.spent:
+        yield f"Spent: ${dollars(measuring.purse.spent)}."
 
 
 def _figures(measuring: Measuring) -> Json:
