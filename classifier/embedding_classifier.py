@@ -13,9 +13,9 @@ import numpy as np
 from classifier.assessment import Assessment, Task
 from classifier.embedding import Encoder, MiniLmEncoder
 from classifier.features import form, named_task, structure
-from classifier.head import Floats, Head, load_shipped
+from classifier.head import Floats, Head, Reading, load_shipped
 from classifier.prototypes import Described, UserTask, build, load_background, match
-from classifier.text import Ask, read_ask
+from classifier.text import Ask, instruction, read_ask
 from models.chat import ChatRequest
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class EmbeddingClassifier:
     def _assess(self, request: ChatRequest) -> Assessment:
         ask = read_ask(request)
         embedding = self._encoder.encode([ask.full])[0]
-        reading = self._head.read(embedding, form(ask))
+        reading = self._read(ask, embedding)
         task = named_task(ask, reading.tasks)
         found = None if ask.has_media else match(self._user_tasks(), embedding)
         if found:
@@ -84,6 +84,12 @@ class EmbeddingClassifier:
             embedding=embedding.tobytes(),
         )
 
+    def _read(self, ask: Ask, embedding: Floats) -> Reading:
+        wanted = instruction(ask.full)
+        if self._head.reads_instructions and wanted != ask.full:
+            return self._head.read(embedding, form(ask), self._encoder.encode([wanted])[0])
+        return self._head.read(embedding, form(ask), embedding)
+
     def _user_tasks(self) -> tuple[UserTask, ...]:
         if self._own is None:
             self._own = tuple(self._built(task) for task in self._described)
@@ -104,7 +110,7 @@ class EmbeddingClassifier:
         return built
 
     def _alike(self, asks: Sequence[Ask], embeddings: Floats) -> Task:
-        readings = [self._head.read(e, form(a)) for e, a in zip(embeddings, asks, strict=True)]
+        readings = [self._read(ask, row) for ask, row in zip(asks, embeddings, strict=True)]
         return max(readings[0].tasks, key=lambda task: sum(r.tasks[task] for r in readings))
 
 

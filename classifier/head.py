@@ -20,6 +20,7 @@ from classifier.features import FORM_DIGEST
 Floats: TypeAlias = NDArray[np.float32]
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
+EMBEDDING_SIZE = 384
 EMBEDDING_SCALE = 10.0  # brings the embedding's numbers (about 0.05) near those of the form
 NET_FIELDS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
 FORM_LIMIT = 4.0  # standard deviations; an odd prompt may not shout down the embedding
@@ -74,10 +75,16 @@ class Head:
         """Name of this training, e.g. `minilm-v1`."""
         return str(self.meta["version"])
 
-    def read(self, embedding: Floats, form: Floats) -> Reading:
-        """Task probabilities and quality of one request."""
+    @property
+    def reads_instructions(self) -> bool:
+        """Whether the task net takes the instruction's embedding too; heads up to minilm-v1 did not."""
+        return len(self.tasks.hidden_weights) > EMBEDDING_SIZE + len(self.mean)
+
+    def read(self, embedding: Floats, form: Floats, instruction: Floats) -> Reading:
+        """Task probabilities and quality of one request, from embeddings of it and of its instruction."""
         x = inputs(embedding[None], form[None], self.mean, self.spread)[0]
-        tasks = softmax(self.tasks(x) * self.task_scale)
+        asked = task_inputs(x[None], instruction[None])[0] if self.reads_instructions else x
+        tasks = softmax(self.tasks(asked) * self.task_scale)
         fast, gain = self.quality(x).tolist()
         return Reading(
             tasks=dict(zip(self.task_names, tasks.tolist(), strict=True)),
@@ -91,6 +98,11 @@ def inputs(embeddings: Floats, forms: Floats, mean: Floats, spread: Floats) -> F
     """Rows for the head: scaled embedding, then standardised form."""
     standard = np.clip((forms - mean) / spread, -FORM_LIMIT, FORM_LIMIT)
     return np.hstack([embeddings * EMBEDDING_SCALE, standard]).astype(np.float32)
+
+
+def task_inputs(x: Floats, instructions: Floats) -> Floats:
+    """Rows for the task net: what the quality net gets, then the instruction's embedding."""
+    return np.hstack([x, instructions * EMBEDDING_SCALE]).astype(np.float32)
 
 
 def load(data: bytes) -> Head:

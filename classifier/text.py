@@ -33,6 +33,21 @@ CLIP_CHARS = 4000  # head and tail that are looked at; more would not change the
 SHORT_ASK = 80  # an ask this short leans on the turn before it ("now in French")
 CONTEXT_CHARS = 200
 SYSTEM_CHARS = 400  # longer system prompts are a client's frame, not the task
+WHOLE_CHARS = 200  # a text this short is its own instruction
+_SENTENCE_CHARS = 170
+_EDGE_CHARS = 600  # instructions stand in the first or the last two sentences
+_ENOUGH_MARKS = 0.9  # per sentence; long sentences need more
+_CUT = re.compile(r"(?<=[.!?。？！])\s+|\n+|(?<=:)\s+")
+_MARKS = re.compile(
+    r"[?？؟]|:\s*\Z|\b(?:following|above|below|question|answer|summar\w{1,8}|tl;?dr|titles?|headline|labels?|categor\w{1,8}"
+    r"|classif\w{1,9}|sentiment|options|choose|pick|decide|passage|paragraph|article|sentences?|text|document|context"
+    r"|dialog(?:ue)?|conversation|review|translat\w{1,4}|write|rewrite|rephrase|paraphrase|generate|give|find|list|extract"
+    r"|identify|explain|describe|tell|make|create|name|read|solve|calculate|compute|prove|please|can you|could you"
+    r"|i (?:want|need)|help|in (?:short|brief|a nutshell|other words|one sentence)|übersetz\w{1,4}|fasse|schreib\w{0,2}"
+    r"|résum\w{1,3}|tradui\w{1,5}|écri\w{1,4}|traduc\w{1,4}|resum\w{1,4}|escrib\w{1,3}|scriv\w{1,3}|riassum\w{1,3}|перевед\w{1,3}"
+    r"|напиши\w{0,2})\b|[翻译訳总结概括写]{2}",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +101,25 @@ def clip(text: str, limit: int = CLIP_CHARS) -> str:
         return text
     half = limit // 2
     return f"{text[:half]}\n{text[-half:]}"
+
+
+def instruction(text: str) -> str:
+    """The sentences that say what to do: of a long text those at its ends that look like it."""
+    bare = text.strip()
+    if len(bare) <= WHOLE_CHARS:
+        return text
+    head = [part[:_SENTENCE_CHARS] for part in _sentences(bare[:_EDGE_CHARS])[:2]]
+    tail = [part[-_SENTENCE_CHARS:] for part in _sentences(bare[-_EDGE_CHARS:])[-2:]]
+    found = [part for part in (*head, *tail) if _asks(part)]
+    return "\n".join(dict.fromkeys(found or (*head[:1], *tail[-1:])))
+
+
+def _sentences(text: str) -> list[str]:
+    return [part.strip() for part in _CUT.split(text) if part and not part.isspace()]
+
+
+def _asks(sentence: str) -> bool:
+    return len(_MARKS.findall(sentence)) / (1 + len(sentence) / WHOLE_CHARS) > _ENOUGH_MARKS
 
 
 def _own_words(message: Message) -> str:

@@ -16,11 +16,13 @@ from threadpoolctl import threadpool_limits
 from classifier.calibrate import Isotonic, Platt
 from classifier.embedding import Encoder, MiniLmEncoder
 from classifier.features import FORM_DIGEST, form
-from classifier.head import NET_FIELDS, Floats, Net, inputs
-from classifier.text import Ask
+from classifier.head import NET_FIELDS, Floats, Net, inputs, task_inputs
+from classifier.text import Ask, instruction
 from scripts.training import evaluate, rows
-from scripts.training.fit import Mask, TaskModel, fit_quality, fit_tasks
+from scripts.training.fit import Mask, fit_quality
+from scripts.training.made import FILLERS, made
 from scripts.training.report import Figures, render
+from scripts.training.tasks import TaskModel, Tasks
 
 VERSION = "minilm-v1"  # raise it, and the date, with every head that ships
 RELEASED = "2026-11-24"
@@ -64,8 +66,8 @@ def train(folder: Path, encoder: Encoder, cache: Path | None = None) -> tuple[Tr
     """The head, and what it is worth."""
     pair, other = rows.qwen(folder), rows.routellm(folder)
     public, own = rows.tasks(folder), rows.own()
-    made = rows.material(public)
-    parts = [[row.ask for row in part] for part in (pair, other, public, own, made)]
+    further = made(public)
+    parts = [[row.ask for row in part] for part in (pair, other, public, own, further)]
     asks = [ask for part in parts for ask in part]
     ends = np.cumsum([len(part) for part in parts])
     forms = np.stack([form(ask) for ask in asks])
@@ -78,7 +80,9 @@ def train(folder: Path, encoder: Encoder, cache: Path | None = None) -> tuple[Tr
 
     guessed = [row for row in own for _ in range(OWN_COPIES)]
     quality = Quality.of(pair, guessed, x_pair, np.repeat(x_own, OWN_COPIES, axis=0))
-    tasks = Tasks.of(public, own, made, np.vstack([x_public, x_own, x_made]))
+    instructions = embed([instruction_of(ask) for ask in asks[ends[1] :]], encoder, cache)
+    x_tasks = task_inputs(np.vstack([x_public, x_own, x_made]), instructions)
+    tasks = Tasks.of(public, own, further, x_tasks)
     trained = Trained(
         mean=mean,
         spread=spread,
@@ -143,37 +147,6 @@ class Quality:
         return evaluate.pair_figures(self.pair, self.crossed, self.p_fast, keep)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tasks:
-    """The task model and its figures."""
-
-    model: TaskModel
-    scale: float
-    pooled: evaluate.TaskFigures
-    unseen: evaluate.TaskFigures
-    own: evaluate.TaskFigures
-
-    @classmethod
-    def of(
-        cls,
-        public: Sequence[rows.Labelled],
-        own: Sequence[rows.Labelled],
-        made: Sequence[rows.Labelled],
-        x: Floats,
-    ) -> Tasks:
-        """Trains one model to ship and one per fold and per source to judge."""
-        labelled = [*public, *own, *made]
-        folded = evaluate.cross_tasks(labelled, x, len(public) + len(own), lambda r: str(r.fold))
-        unseen = evaluate.cross_tasks(labelled, x, len(public), lambda r: r.source)
-        return cls(
-            model=fit_tasks(x, [r.task for r in labelled], [r.source for r in labelled]),
-            scale=evaluate.temperature(unseen, [row.task for row in public]),
-            pooled=evaluate.task_figures(labelled, folded, slice(len(public))),
-            unseen=evaluate.task_figures(labelled, unseen, slice(len(public))),
-            own=evaluate.task_figures(labelled, folded, slice(len(public), len(public) + len(own))),
-        )
-
-
 def quality_targets(pair: Sequence[rows.Outcome], own: Sequence[rows.Labelled]) -> Floats:
     """Columns: fast quality, gain, each measured model's score, which benchmark it is."""
     names = sorted({row.benchmark for row in pair})
@@ -192,6 +165,11 @@ def quality_targets(pair: Sequence[rows.Outcome], own: Sequence[rows.Labelled]) 
         for row in own
     ]
     return np.asarray(measured + guessed, np.float32)
+
+
+def instruction_of(ask: Ask) -> Ask:
+    """What the task net reads beside the whole."""
+    return Ask(text=instruction(ask.full))
 
 
 def embed(asks: Sequence[Ask], encoder: Encoder, cache: Path | None) -> Floats:
@@ -219,7 +197,8 @@ def _cached(cache: Path | None) -> dict[str, Floats]:
 
 def described(folder: Path) -> dict[str, tuple[int, str]]:
     """Rows and digest of each file that was used."""
-    paths = [folder / f"{name}.jsonl" for name in rows.FILES] + [rows.OWN, rows.INSTRUCTIONS]
+    paths = [folder / f"{name}.jsonl" for name in rows.FILES]
+    paths += [rows.OWN, rows.INSTRUCTIONS, FILLERS]
     return {
         path.name: (
             path.read_bytes().count(b"\n"),

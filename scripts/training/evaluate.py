@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.calibrate import Isotonic, Platt, fit_isotonic, fit_platt, softmax
+from classifier.calibrate import Isotonic, Platt, fit_isotonic, fit_platt
 from classifier.head import Floats
-from classifier.measures import auroc, curve, ece, f1_per_class, reliability
-from scripts.training.fit import Mask, fit_quality, fit_tasks
-from scripts.training.rows import FOLDS, Labelled, Outcome
+from classifier.measures import auroc, curve, ece, reliability
+from scripts.training.fit import Mask, fit_quality
+from scripts.training.rows import FOLDS, Outcome
 
 GOOD = 0.5  # an answer with at least this score is good enough
 MIN_BLOCK = 60  # rows behind each step of the calibration
@@ -37,15 +37,6 @@ class PairFigures:
     better_auroc: float  # of "the deep tier does better", by the gain
     better_ece: float
     bins: list[tuple[float, float, float]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskFigures:
-    """Task accuracy."""
-
-    accuracy: float
-    f1: dict[str, float]
-    per_source: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,53 +149,3 @@ def leave_one_benchmark_out(
         out = fit_quality(x[seen], targets[seen])(x[: len(rows)][held])
         found[str(name)] = auroc(-out[:, 0], fails[held])
     return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """Task logits of rows by models that did not see their group."""
-
-    names: tuple[str, ...]
-    logits: Doubles
-
-
-def cross_tasks(
-    rows: Sequence[Labelled], x: Floats, judged: int, group_of: Callable[[Labelled], str]
-) -> Said:
-    """The first `judged` rows, each by a model trained without the rows of its group."""
-    groups = np.array([group_of(row) for row in rows])
-    names = tuple(sorted({row.task for row in rows}))
-    logits = np.zeros((judged, len(names)))
-    for group in np.unique(groups[:judged]):
-        seen = np.flatnonzero(groups != group)
-        chosen = [rows[int(i)] for i in seen]
-        model = fit_tasks(x[seen], [row.task for row in chosen], [row.source for row in chosen])
-        assert model.names == names, "a task occurs in one group only"
-        held = np.flatnonzero(groups[:judged] == group)
-        logits[held] = model.net(x[held])
-    return Said(names=names, logits=logits)
-
-
-def task_figures(rows: Sequence[Labelled], said: Said, part: slice) -> TaskFigures:
-    """Figures on a slice of the judged rows."""
-    chosen = rows[part]
-    answers = [said.names[int(i)] for i in said.logits[part].argmax(axis=1)]
-    truth = [row.task for row in chosen]
-    hits = np.array([a == t for a, t in zip(answers, truth, strict=True)])
-    sources = np.array([row.source for row in chosen])
-    return TaskFigures(
-        accuracy=float(hits.mean()),
-        f1=f1_per_class(truth, answers),
-        per_source={str(s): float(hits[sources == s].mean()) for s in np.unique(sources)},
-    )
-
-
-def temperature(said: Said, truth: Sequence[str]) -> float:
-    """The factor on the logits with the least log-loss on rows of unseen groups."""
-    at = np.array([said.names.index(task) for task in truth])
-    rows = np.arange(len(at))
-    factors = np.linspace(0.2, 3.0, 57)
-    losses = [
-        -np.log(softmax(said.logits[: len(at)] * f)[rows, at] + 1e-12).mean() for f in factors
-    ]
-    return float(factors[int(np.argmin(losses))])

@@ -1,66 +1,24 @@
-"""The two models of the head, fitted with scikit-learn."""
+"""The quality net, fitted with scikit-learn."""
 
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.neural_network import MLPRegressor
 
 from classifier.head import Floats, Net
 
 Mask: TypeAlias = NDArray[np.bool_]
 
 HIDDEN = 64
-TASK_NETS, QUALITY_NETS = 3, 5  # averaged
-TASK_EPOCHS, QUALITY_EPOCHS = 6, 15
+QUALITY_NETS = 5  # averaged
+QUALITY_EPOCHS = 15
 INPUT_SCALE = 1 / 3  # of the head's inputs: keeps Adam's first steps small
-SOURCE_ROWS = 60  # a source counts as at most so many prompts
-OWN_WEIGHT = 6.0  # one of our own prompts counts as so many
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskModel:
-    """A net with a logit per task, and the tasks' names."""
-
-    names: tuple[str, ...]
-    net: Net
-
-
-def fit_tasks(x: Floats, tasks: Sequence[str], sources: Sequence[str]) -> TaskModel:
-    """Weighted so that neither a big source nor a frequent task decides."""
-    counts = Counter(sources)
-    weight = np.array(
-        [OWN_WEIGHT if s == "own" else min(1.0, SOURCE_ROWS / counts[s]) for s in sources]
-    )
-    labels = np.asarray(tasks)
-    totals = {str(task): float(weight[labels == task].sum()) for task in np.unique(labels)}
-    weight = weight / np.sqrt([totals[task] for task in tasks])
-    weight *= len(tasks) / weight.sum()
-    nets = [
-        _fitted(
-            MLPClassifier(
-                hidden_layer_sizes=(HIDDEN,),
-                alpha=1.0,
-                batch_size=min(128, len(x)),  # pyright: ignore[reportArgumentType]  # guessed from the default "auto"
-                max_iter=TASK_EPOCHS,
-                random_state=seed,
-            ),
-            x,
-            labels,
-            weight,
-        )
-        for seed in range(TASK_NETS)
-    ]
-    return TaskModel(
-        names=tuple(str(name) for name in nets[0].classes_), net=_merged(nets, slice(None))
-    )
 
 
 def fit_quality(x: Floats, targets: Floats) -> Net:
@@ -74,7 +32,7 @@ def fit_quality(x: Floats, targets: Floats) -> Net:
             MLPRegressor(
                 hidden_layer_sizes=(HIDDEN,),
                 alpha=0.3,
-                batch_size=min(64, len(x)),  # pyright: ignore[reportArgumentType]  # as above
+                batch_size=min(64, len(x)),  # pyright: ignore[reportArgumentType]  # guessed from the default "auto"
                 max_iter=QUALITY_EPOCHS,
                 random_state=seed,
             ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scripts.training.evaluate import PairFigures, TaskFigures
+from scripts.training.evaluate import PairFigures
+from scripts.training.tasks import TaskFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,6 @@ FILES = ("qwen7b_outcomes_train", "routellm_outcomes_train", "tasks_train")
 FAST, DEEP = "qwen2.5-7b-instruct", "llama-3.1-nemotron-51b-instruct"
 FOLDS = 5
 
-# How many prompts to make per task out of our instructions and other people's texts.
-MATERIAL = {
-    "summarise_rewrite": 350,
-    "translation": 250,
-    "extraction": 350,
-    "classification": 350,
-    "creative": 200,
-    "chat": 60,
-    "knowledge": 80,
-}
 _DATASETS = (  # several templates of one data set are one source
     "adversarial_qa ag_news amazon_polarity app_reviews cnn_dailymail common_gen dbpedia_14 duorc gigaword"
     " glue_mrpc kilt multi_news paws qasc quoref samsum sciq wiki_bio wiki_qa xsum"
@@ -150,42 +139,3 @@ def _request(row: dict[str, str]) -> ChatRequest:
             if text
         ),
     )
-
-
-def material(labelled: Iterable[Labelled], path: Path = INSTRUCTIONS) -> list[Labelled]:
-    """Our instructions set before or after the longest paragraph of other people's prompts.
-
-    The same kind of text then comes with every task, so the head must read the instruction. A row
-    belongs to its text's source: leaving the source out leaves it out too.
-    """
-    dice = random.Random(0)
-    instructions = list(read(path))
-    texts = [
-        (row.source, max(row.ask.text.split("\n"), key=len))
-        for row in labelled
-        if row.task in ("extraction", "classification", "summarise_rewrite", "knowledge")
-    ]
-    texts = [(source, text) for source, text in texts if len(text) >= 150]
-    dice.shuffle(texts)
-    wanted = [task for task, count in MATERIAL.items() for _ in range(count)]
-    dice.shuffle(wanted)
-    return [
-        _joined(dice, task, source, text, [i for i in instructions if i["task"] == task])
-        for task, (source, text) in zip(wanted, texts, strict=False)
-    ]
-
-
-def _joined(
-    dice: random.Random, task: str, source: str, text: str, choices: list[dict[str, str]]
-) -> Labelled:
-    text = text[: dice.randint(120, 900)]
-    if dice.random() < 0.2:
-        text = f'"{text}"'
-    instruction = dice.choice(choices)
-    parts = (
-        [instruction["text"], text]
-        if instruction["place"] == "before"
-        else [text, instruction["text"]]
-    )
-    prompt = dice.choice(["\n\n", "\n", " "]).join(parts)
-    return Labelled(ask=plain_ask(prompt), task=task, source=source, fold=fold_of(prompt))

@@ -47,7 +47,7 @@ def test_any_input_gives_chances() -> None:
     for scale in (0.0, 1.0, 1e6):
         embedding = dice.normal(size=384).astype(np.float32)
         form = (dice.normal(size=len(FORM_NAMES)) * scale).astype(np.float32)
-        reading = head.read(embedding, form)
+        reading = head.read(embedding, form, embedding)
         assert set(reading.tasks) == set(TASKS) - {"multimodal"}
         assert sum(reading.tasks.values()) == pytest.approx(1)
         assert 0 <= reading.p_fast <= 1

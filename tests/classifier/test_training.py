@@ -16,7 +16,7 @@ pytest.importorskip("sklearn", reason="the train group is not installed")
 from threadpoolctl import threadpool_limits
 
 from scripts.training import __main__ as training
-from scripts.training import fit, rows
+from scripts.training import fit, made, rows, tasks
 from scripts.training.report import render
 
 
@@ -31,9 +31,9 @@ class FakeEncoder:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A few rows of each file, and settings that train in seconds."""
-    monkeypatch.setattr(fit, "TASK_EPOCHS", 2)
+    monkeypatch.setattr(tasks, "EPOCHS", 2)
     monkeypatch.setattr(fit, "QUALITY_EPOCHS", 2)
-    monkeypatch.setattr(rows, "MATERIAL", {"translation": 10, "creative": 10})
+    monkeypatch.setattr(made, "COUNTS", {"translation": 10, "creative": 10})
     own = [row for i, row in enumerate(rows.read(rows.OWN)) if i % 9 == 0]
     write(tmp_path / "own.jsonl", own)
     monkeypatch.setattr(rows, "OWN", tmp_path / "own.jsonl")
@@ -90,7 +90,9 @@ def test_the_same_data_gives_the_same_bytes(folder: Path) -> None:
 
     head = load((folder / "one.npz").read_bytes())
     assert head.version == training.VERSION
-    reading = head.read(FakeEncoder().encode(["hello"])[0], head.mean)
+    assert head.reads_instructions
+    embedding = FakeEncoder().encode(["hello"])[0]
+    reading = head.read(embedding, head.mean, embedding)
     assert 0 <= reading.p_fast <= 1
 
 
@@ -112,11 +114,11 @@ def test_templates_of_one_data_set_are_one_source() -> None:
 
 def test_made_rows_belong_to_the_source_of_their_text(folder: Path) -> None:
     public = rows.tasks(folder)
-    made = rows.material(public)
-    assert len(made) == 20
-    assert {row.task for row in made} == {"translation", "creative"}
-    assert {row.source for row in made} <= {row.source for row in public}
-    assert rows.material(public) == made
+    further = made.made(public)
+    assert len(further) == 20
+    assert {row.task for row in further} == {"translation", "creative"}
+    assert {row.source for row in further} <= {made.OWN, *(row.source for row in public)}
+    assert made.made(public) == further
 
 
 def test_own_prompts_keep_their_context() -> None:
