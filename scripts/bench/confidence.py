@@ -84,21 +84,23 @@ async def _run(args: argparse.Namespace, rows: Sequence[_Row]) -> list[Sample]:
     async with _provider(args.engine, args.engine_model) as (provider, model):
         card = ModelCard(provider="local", id=model, abilities=Abilities(logprobs=True))
         samples = [
-            Sample(row["task"], *await first_sentence(provider, card, row["prompt"], args))
+            Sample(
+                row["task"], *await first_sentence(provider, card, row["prompt"], args.temperature)
+            )
             for row in track(rows, console=Console(stderr=True), transient=True)
         ]
     return [sample for sample in samples if sample.confidence.tokens]
 
 
 async def first_sentence(
-    provider: Provider, card: ModelCard, prompt: str, args: argparse.Namespace
+    provider: Provider, card: ModelCard, prompt: str, temperature: float
 ) -> tuple[str, Confidence]:
     """The model's first sentence as the gate finds it, and how sure of it the model is."""
     request = ChatRequest(
         model=card.id,
         messages=(Message(role="user", parts=(Text(text=prompt),)),),
         max_tokens=200,
-        temperature=args.temperature,
+        temperature=temperature,
         logprobs=True,
     )
     gate = Gate()

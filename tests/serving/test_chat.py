@@ -173,6 +173,7 @@ second line\
                     {"name": "anthropic/claude-sonnet-5-5", "local": False, "stands_in_for": ""}
                 ],
                 "rescue": None,
+                "shares": {},
             },
             "estimates": [{"target": "anthropic/claude-sonnet-5-5", "usd": 0.00123, "note": ""}],
         }
