@@ -99,6 +99,12 @@ class PageAccess(CORSMiddleware):
         self._keyed = keyed
 
     @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Programs send no origin: each write of their replies is spared the detour."""
+        from_page = scope["type"] == "http" and "origin" in Headers(scope=scope)
+        await (super().__call__ if from_page else self.app)(scope, receive, send)
+
+    @override
     def is_allowed_origin(self, origin: str) -> bool:
         """Whether pages of this site may call."""
         return self._keyed or _is_local_page(origin)
