@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from models.chat import Json
+from tests.fakes.disobedience import sentence_ends
 from tests.fakes.replay import asked_model
 from tests.fakes.wire import Received
 
@@ -101,9 +102,22 @@ def goes_on(answer: str, asked: Asked) -> bool:
 def resume_at(answer: str, transcript: str) -> int:
     """How much of the answer the transcript already holds.
 
-    The transcript may begin with what another model said: then the longest beginning of the
-    answer that stands at its end counts.
+    A model before may have left a sentence unfinished and begun another; or the transcript begins
+    with what another model said: then the longest beginning of a sentence that stands at its end
+    counts.
     """
+    if answer.startswith(transcript):
+        return len(transcript)
+    told = 0
+    for begin in sentence_ends(answer)[:-1]:
+        begin += len(answer[begin:]) - len(answer[begin:].lstrip())
+        length = _beginning(answer[begin:], transcript)
+        told = begin + length if length > 1 else told
+    return told or _beginning(answer, transcript)
+
+
+def _beginning(answer: str, transcript: str) -> int:
+    """How much of the beginning of one stands at the end of the other."""
     for length in range(min(len(transcript), len(answer)), 0, -1):
         starts_word = length == len(transcript) or transcript[-length - 1].isspace()
         if starts_word and transcript.endswith(answer[:length]):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise, takewhile
 from random import Random
 from typing import Literal, TypeAlias, get_args
 
@@ -51,6 +52,7 @@ _PREFACES = {
 }
 _QUOTES = ["“”", '""', "«»", "„“", "「」"]
 _WORD = re.compile(r"\S+")
+_ECHO = 16  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,14 @@ class Answer:
 def disobey(
     kind: Kind, answer: str, transcript: str, chance: Random, *, instruction: str = ""
 ) -> Answer:
-    """How such a model goes on after `transcript`, the beginning of `answer`."""
-    return _WAYS[kind](_Scene(answer, transcript, chance, instruction))
+    """How such a model goes on after `transcript`, the beginning of `answer`.
+
+    An echo of less than a few words is none: it may be meant.
+    """
+    scene = _Scene(answer, transcript, chance, instruction)
+    if kind in NATIVE and len(scene.shown) < _ECHO:
+        return scene.says(scene.rest)
+    return _WAYS[kind](scene)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,37 @@ class _Scene:
         return self.chance.choice(_PREFACES.get(self.language, _PREFACES["en"]))
 
 
+def sentence_ends(answer: str) -> list[int]:
+    """Behind each sentence."""
+    ends = [0]
+    while (length := first_boundary(answer[ends[-1] :])) is not None:
+        ends.append(ends[-1] + length)
+    return [*ends[1:], len(answer)] if ends[-1] < len(answer) else ends[1:]
+
+
+def tells(answer: str, text: str, *, skips: int, whole: bool = True) -> bool:
+    """True when a text is this answer, but for white space and so many sentences left unfinished.
+
+    Not `whole`: it may end anywhere.
+    """
+    ends = [0, *sentence_ends(answer)]
+    sentences = ["".join(answer[begin:end].split()) for begin, end in pairwise(ends)]
+    return _tells(sentences, "".join(text.split()), skips, whole)
+
+
+def _tells(sentences: list[str], text: str, skips: int, whole: bool) -> bool:
+    if not sentences:
+        return text == ""
+    sentence, *rest = sentences
+    if text.startswith(sentence) and _tells(rest, text[len(sentence) :], skips, whole):
+        return True
+    if not whole and sentence.startswith(text):
+        return True
+    said = takewhile(lambda pair: pair[0] == pair[1], zip(sentence, text, strict=False))
+    parts = range(1, 1 + len(list(said))) if skips and rest else ()
+    return any(_tells(rest, text[at:], skips - 1, whole) for at in parts)
+
+
 def _repeats_otherwise(scene: _Scene) -> Answer:
     again = scene.chance.choice([scene.last_sentence, scene.last_words])()
     if len(again.split()) < 2:
@@ -166,11 +205,12 @@ def _goes_on(scene: _Scene) -> Answer:
 
 
 def _skips(scene: _Scene) -> Answer:
-    length = first_boundary(scene.rest) if scene.rest.strip() else None
-    behind = scene.rest[length or 0 :]
-    next_sentence = behind.lstrip()
-    gap = "" if scene.transcript != scene.shown else behind[: len(behind) - len(next_sentence)]
-    return Answer(next_sentence, scene.transcript + gap + next_sentence, free=True)
+    """Leaves out what is left of the sentence, where another one follows."""
+    ends = [at for at in sentence_ends(scene.answer) if at >= len(scene.shown)]
+    behind = scene.answer[ends[0] :] if len(ends) > 1 else scene.rest
+    reply = behind.lstrip()
+    gap = "" if scene.transcript != scene.shown else behind[: len(behind) - len(reply)]
+    return Answer(reply, scene.transcript + gap + reply, free=True)
 
 
 def _fences(scene: _Scene) -> Answer:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from random import Random
 
 from typing_extensions import override
 
@@ -26,6 +27,7 @@ from tests.fakes.asked import (
     resume_at,
 )
 from tests.fakes.delivery import Break, Delivery, Reply, steps
+from tests.fakes.disobedience import NATIVE, Kind, disobey
 from tests.fakes.faults import Fault, apply, error_reply, reply_of
 from tests.fakes.frames.anthropic import AnthropicFrames
 from tests.fakes.frames.base import Frame, Frames, Said, Token
@@ -60,6 +62,7 @@ class Turn:
     echo: words of the transcript said again before going on; `None` says again what an
         instruction quotes, as it asks, and nothing after a native prefill.
     restart: say everything from the beginning, whatever was already shown.
+    disobeys: what it does instead where it is asked to go on; `seed` draws how.
     headers: of the reply, beside its content type.
     fault: `at` counts characters of this reply's text; a "json" fault is this very answer, whole.
     """
@@ -73,6 +76,8 @@ class Turn:
     logprob: float = -0.1
     echo: int | None = None
     restart: bool = False
+    disobeys: Kind | None = None
+    seed: int = 0
     delivery: Delivery = Delivery()  # noqa: RUF009 - frozen
     headers: tuple[tuple[str, str], ...] = ()
     fault: Fault | None = None
@@ -198,6 +203,10 @@ def _text_left(turn: Turn, asked: Asked) -> str:
     if turn.restart or not goes_on(turn.answer, asked):
         return turn.answer
     rest = turn.answer[resume_at(turn.answer, asked.transcript) :]
+    if turn.disobeys is not None and _may_disobey(turn, asked):
+        chance = Random(turn.seed)
+        told = asked.instruction
+        return disobey(turn.disobeys, turn.answer, asked.transcript, chance, instruction=told).reply
     shown = asked.transcript.rstrip()
     again = quoted_tail(asked) if turn.echo is None else _last_words(shown, turn.echo)
     if not again:
@@ -205,6 +214,12 @@ def _text_left(turn: Turn, asked: Asked) -> str:
     touching = asked.transcript == shown and len(rest) == len(turn.answer)
     gap = " " if touching else asked.transcript[len(shown) :]
     return again + gap + rest
+
+
+def _may_disobey(turn: Turn, asked: Asked) -> bool:
+    """An echo takes native prefill, the rest an instruction; both, that the answer was begun."""
+    begun = asked.transcript != "" and turn.answer.startswith(asked.transcript)
+    return begun and (turn.disobeys in NATIVE) == asked.native
 
 
 def _last_words(text: str, count: int) -> str:

@@ -29,6 +29,7 @@ from router.providers.base import WireFormat
 from router.providers.gemini import GeminiFormat
 from router.providers.openai import OpenAIFormat
 from tests.fakes.asked import Dialect
+from tests.fakes.disobedience import tells
 from tests.fakes.faults import Fault, FaultKind
 from tests.fakes.script import ScriptedProvider, Turn, spoken, tokens_of
 
@@ -206,6 +207,29 @@ async def test_models_that_do_not_obey(dialect: Dialect) -> None:
         said = [(await ask(fake, request)).text for _ in turns]
     rest = ANSWER[len(shown) :]
     assert said == [rest, "of France." + rest, ANSWER]
+
+
+@dialects
+async def test_disobedience_begins_where_the_model_is_asked_to_go_on(dialect: Dialect) -> None:
+    shown = "Paris is the capital of France. It has two"
+    request = continuation(HI, shown, prefills=False)
+    async with ScriptedProvider(dialect, Turn(answer=ANSWER, disobeys="skips")) as fake:
+        assert (await ask(fake)).text == ANSWER
+        assert (await ask(fake, request)).text == "See “Île”: 日本."
+        fake.script(Turn(answer=ANSWER, disobeys="repeats_instruction"))
+        assert (await ask(fake, request)).text.startswith("Your answer broke off.")
+        fake.script(Turn(answer=ANSWER, disobeys="echoes"))
+        assert (await ask(fake, continuation(HI, shown, prefills=True))).text == ANSWER
+
+
+def test_a_text_is_told_but_for_the_ends_of_sentences_that_were_skipped() -> None:
+    answer = "One two. Three four five. Six."
+    assert tells(answer, answer, skips=0)
+    assert tells(answer, "One two. Three\nSix.", skips=1)
+    assert tells(answer, "One two. Three fo", skips=0, whole=False)
+    assert not tells(answer, "One two. Three Six.", skips=0)
+    assert not tells(answer, "One two. Three four five.", skips=1)
+    assert not tells(answer, "One two. One two. Three four five. Six.", skips=3)
 
 
 @dialects
