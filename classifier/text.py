@@ -119,7 +119,8 @@ def _sentences(text: str) -> list[str]:
 
 
 def _asks(sentence: str) -> bool:
-    return len(_MARKS.findall(sentence)) / (1 + len(sentence) / WHOLE_CHARS) > _ENOUGH_MARKS
+    marks = len(_MARKS.findall(sentence)) + sentence.endswith(("?", "？", "؟"))
+    return marks / (1 + len(sentence) / WHOLE_CHARS) > _ENOUGH_MARKS
 
 
 def _own_words(message: Message) -> str:

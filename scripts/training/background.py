@@ -21,7 +21,7 @@ def main() -> None:
     encoder = MiniLmEncoder(precision="float32")
     embedded = np.vstack([encoder.encode([row.ask.full]) for row in rows.own()])
     scale = np.abs(embedded).max(axis=1, keepdims=True)
-    np.savez_compressed(OUT, rows=np.round(embedded / scale * STEPS).astype(np.int8))
+    np.savez_compressed(OUT, rows=np.asarray(np.rint(embedded / scale * STEPS), np.int8))
 
 
 if __name__ == "__main__":

@@ -90,27 +90,30 @@ def _cuttings(row: Labelled) -> Iterable[tuple[str, str]]:
         yield "real", f"{passage[:900]}\n\n{asked.group(1)}"
 
 
-def made(public: Iterable[Labelled], path: Path | None = None, seed: int = 0) -> list[Labelled]:
+def made(public: Iterable[Labelled], path: Path | None = None) -> list[Labelled]:
     """Rows for training; a row with other people's words belongs to their source.
 
     Leaving a source out therefore leaves out what was made of it.
     """
-    dice = random.Random(seed)
-    writer = Writer(dice, Texts.of(public), json.loads(FILLERS.read_text(encoding="utf-8")))
+    texts = Texts.of(public)
+    fillers = json.loads(FILLERS.read_text(encoding="utf-8"))
     instructions: dict[str, list[dict[str, str]]] = {}
     for row in rows.read(path or rows.INSTRUCTIONS):
         instructions.setdefault(row["task"], []).append(row)
     out: list[Labelled] = []
     for task, count in COUNTS.items():
-        known = instructions.get(task, [])
-        order = [known[i % len(known)] for i in range(count)] if known else []
-        out += [row for chosen in order if (row := writer.row(task, chosen)) is not None]
-    dice.shuffle(out)
+        for at in range(count):
+            copy, which = divmod(at, len(instructions[task]))
+            chosen = instructions[task][which]
+            # One dice a row: a new instruction leaves the others' rows, and their embeddings, alone.
+            dice = random.Random(f"{copy} {chosen['text']}")
+            if row := Writer(dice, texts, fillers).row(task, chosen):
+                out.append(row)
     return out
 
 
 class Writer:
-    """Fills instructions; one after the other, from one dice."""
+    """Fills an instruction with a dice."""
 
     def __init__(
         self, dice: random.Random, texts: Texts, fillers: Mapping[str, Sequence[str]]

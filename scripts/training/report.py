@@ -152,11 +152,27 @@ def _tasks(figures: Figures) -> list[str]:
         + ", ".join(f"{name} {value:.2f}" for name, value in sources)
         + ".",
         "",
+        "What was said on a source never seen, by what the label says:",
+        "",
+        *_confusions(unseen),
+        "",
         "Two caveats. The authors had read examples of these sources when they wrote `own_prompts.jsonl`, and had seen which of their own",
         "prompts were mistaken when they last changed `cues.py`: on truly foreign prompts expect less than these two columns say.",
         "Several of the low ones are a matter of the label: wiki_bio counts as creative but asks what a text contains, part of mmlu",
         "and sciq is reading a passage but counts as knowledge, duorc counts as extraction also where a title is asked for.",
         f"The softmax's logits are multiplied by {figures.task_scale:.2f}, which has the least log-loss on unseen sources.",
+    ]
+
+
+def _confusions(figures: TaskFigures) -> list[str]:
+    said = sorted({name for row in figures.confused.values() for name in row})
+    return [
+        "| label | " + " | ".join(said) + " |",
+        "|---" * (len(said) + 1) + "|",
+        *(
+            f"| {label} | " + " | ".join(str(row.get(name, 0)) for name in said) + " |"
+            for label, row in figures.confused.items()
+        ),
     ]
 
 

@@ -6,10 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-import torch
+import torch as typed_torch
 from numpy.typing import NDArray
 
 from classifier.calibrate import softmax
@@ -17,6 +17,7 @@ from classifier.head import Floats, Net
 from classifier.measures import f1_per_class
 from scripts.training.rows import Labelled
 
+torch: Any = typed_torch  # its own annotations are half there
 Doubles = NDArray[np.float64]
 
 HIDDEN = 64
@@ -96,15 +97,13 @@ def fit_tasks(x: Floats, rows: Sequence[Labelled], made: int) -> TaskModel:
         net=Net(
             hidden_weights=np.hstack([_array(layer.weight).T for layer in first]),
             hidden_bias=np.hstack([_array(layer.bias) for layer in first]),
-            output_weights=np.vstack([_array(layer.weight).T / NETS for layer in last]),
-            output_bias=np.mean([_array(layer.bias) for layer in last], axis=0),
+            output_weights=np.vstack([_array(layer.weight).T for layer in last]) / np.float32(NETS),
+            output_bias=np.stack([_array(layer.bias) for layer in last]).mean(axis=0),
         ),
     )
 
 
-def _fitted(
-    x: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, outputs: int, seed: int
-) -> torch.nn.Sequential:
+def _fitted(x: Any, target: Any, weight: Any, outputs: int, seed: int) -> Any:
     torch.manual_seed(seed)
     net = torch.nn.Sequential(
         torch.nn.Dropout(DROPPED_INPUTS),
@@ -128,8 +127,8 @@ def _fitted(
     return net
 
 
-def _array(tensor: torch.Tensor) -> Floats:
-    return tensor.detach().numpy().astype(np.float32)
+def _array(tensor: Any) -> Floats:
+    return tensor.detach().numpy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

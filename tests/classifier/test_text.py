@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from classifier.text import CLIP_CHARS, WRAPPERS, clip, read_ask, strip_wrappers
+from classifier.text import CLIP_CHARS, WRAPPERS, clip, instruction, read_ask, strip_wrappers
 from tests.classifier.asks import IMAGE, RESULT, request, turn, user
 
 
@@ -113,3 +113,38 @@ def test_a_megabyte_of_marks_takes_no_time(piece: str) -> None:
     started = time.process_time()
     read_ask(user(piece * (1_000_000 // len(piece))))
     assert time.process_time() - started < 2.0
+
+
+PASSAGE = "The ferry stops in March. " * 20
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (f"Summarise this:\n{PASSAGE}", "Summarise this:"),
+        (f"{PASSAGE}\n\nWhere does the ferry stop?", "Where does the ferry stop?"),
+        (f"Übersetze den Text. {PASSAGE}", "Übersetze den Text."),
+        (f"下面的内容翻译成英文。\n{PASSAGE}", "下面的内容翻译成英文。"),
+        (
+            f"Read the text.\n{PASSAGE}\nWho writes?\nAnswer:",
+            "Read the text.\nWho writes?\nAnswer:",
+        ),
+    ],
+)
+def test_the_instruction_of_a_long_text_stands_at_its_ends(text: str, wanted: str) -> None:
+    assert instruction(text) == wanted
+
+
+def test_a_short_text_is_its_own_instruction() -> None:
+    assert instruction("  hi there\n") == "  hi there\n"
+
+
+def test_without_anything_that_asks_both_ends_count() -> None:
+    assert instruction(f"It rains. {PASSAGE} It is over.") == "It rains.\nIt is over."
+
+
+@pytest.mark.parametrize("piece", [" ", "\n", ": ", "? ", "a", "give ", "。", "Q: "])
+def test_looking_for_the_instruction_is_not_slow(piece: str) -> None:
+    started = time.process_time()
+    instruction("x" + piece * 8000)
+    assert time.process_time() - started < 0.1
