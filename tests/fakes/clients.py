@@ -49,11 +49,12 @@ class Client:
     then_whole: ClassVar[bool] = False  # asks again without streaming
     patience: ClassVar[float] = inf  # seconds without a byte
 
-    def __init__(self, *, hurry: float = 1.0) -> None:
-        """`hurry` divides the patience, so that a test need not wait for it."""
+    def __init__(self, *, hurry: float = 1.0, most: int = FOR_EVER) -> None:
+        """`hurry` divides the patience, `most` ends the retries: a test need not wait for them."""
         common: dict[Trouble, int] = {"429": 3, "5xx": 3, "401": 1, "4xx": 1, "dropped": 3}
         self._asks = {**common, **self.asks}
         self._patience = self.patience / hurry
+        self._most = most
 
     async def ask(self, http: httpx.AsyncClient, url: str, body: Json, *, stream: bool) -> Told:
         """Ask until there is an answer, or until this client gives up."""
@@ -63,7 +64,7 @@ class Client:
             reply = await fetch(http, url, {**body, "stream": streamed}, self._patience)
             told.replies.append(reply)
             trouble = self._look(reply, told)
-            if trouble is None or told.requests >= self._asks[trouble]:
+            if trouble is None or told.requests >= min(self._most, self._asks[trouble]):
                 told.gave_up = trouble
                 return told
 

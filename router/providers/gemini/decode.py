@@ -199,8 +199,9 @@ class _Reply:
             self._started = True
             self._name = chunk.response_id or f"{zlib.crc32(data):08x}"
             self.out.append(Started(chunk.response_id, chunk.model_version))
-        if chunk.candidates:
-            self._candidate(chunk.candidates[0])
+        for candidate in chunk.candidates or ():
+            if not candidate.index:  # one answer is asked for; others would mix into it
+                self._candidate(candidate)
         if chunk.usage_metadata is not None:
             self._count(chunk.usage_metadata.as_usage())
         feedback = chunk.prompt_feedback

@@ -66,6 +66,7 @@ class LogprobsResult(Struct, rename="camel"):
 class Candidate(Struct, rename="camel"):
     """One answer; we only ever ask for one."""
 
+    index: int | None = None
     content: Content | None = None
     finish_reason: str | None = None
     finish_message: str | None = None

@@ -279,6 +279,14 @@ def test_an_error_in_mid_stream(framed: Framing) -> None:
     assert isinstance(failure(events), Overloaded)
 
 
+def test_other_candidates_do_not_mix_into_the_answer() -> None:
+    other: Json = {"index": 1, "content": {"role": "model", "parts": [{"text": "other"}]}}
+    both = chunk({"text": "Hi"}, finish="STOP")
+    both["candidates"].insert(0, other)
+    events = read(sse(both, {"candidates": [other | {"finishReason": "STOP"}]}))
+    assert [e.text for e in events if isinstance(e, TextDelta)] == ["Hi"]
+
+
 @pytest.mark.parametrize("framed", [sse, array])
 def test_a_stream_without_a_finish_reason_is_broken(framed: Framing) -> None:
     data = framed(chunk({"text": "a"}), chunk({"text": "b"}, finish="STOP"))
