@@ -357,8 +357,9 @@ class Relay:
         self.shown.show_text(step, TextDelta(gate.text[:length]), now)
         self.shown.flush(step, now)
         self.shown.at_sentence_end = True
-        if gate.finish is not None and gate.finish.reason == "length":
-            self._end(step, gate.finish, now)  # the client's token limit is used up
+        finish, more = gate.finish, gate.text[length:].strip()
+        if finish is not None and finish.reason == "length" and not more:
+            self._end(step, finish, now)  # the sentence has used up the client's token limit
         else:
             self._carry_on(step, "plan", now)
 

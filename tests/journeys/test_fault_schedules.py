@@ -50,7 +50,7 @@ _REQUEST = ChatRequest(
     stream=True,
 )
 _SOON = Deadlines(
-    fast_first_token=0.1, deep_first_sentence=0.2, stall=0.1, connect=1.0, request=20.0
+    fast_first_token=0.1, deep_first_sentence=0.5, stall=0.1, connect=1.0, request=20.0
 )
 _KINDS = st.sampled_from(
     ["reset", "close", "stall", "cut", "error", "garbage", "status", "html", "empty", "redirect"]

@@ -74,6 +74,18 @@ def test_a_deep_plan_keeps_the_first_sentence_and_hands_over() -> None:
     ]
 
 
+@pytest.mark.parametrize("said", [FIRST_SENTENCE, FIRST_SENTENCE + " It flows through"])
+def test_a_draft_at_the_token_limit_leaves_what_it_did_not_use(said: str) -> None:
+    made = world({"fast": Script(), "a": Script()}, plan=None, draft=FAST)
+    made.do(made.relay.received(0, [TextDelta(said), Finished("length")], 0.01))
+    made.do(made.relay.decided(plan(), 0.02))
+    if said == FIRST_SENTENCE:
+        assert made.shown == [TextDelta(said), Finished("length")]
+    else:
+        made.run()
+        assert made.text == ANSWER
+
+
 def test_a_late_draft_is_dropped_and_the_request_is_not() -> None:
     made = world({"fast": Script(fault="mute"), "a": Script()}, plan=None, draft=FAST)
     made.do(made.relay.decided(plan(), 0.01))
