@@ -59,7 +59,8 @@ def _is_literal(told: Told, start: int, part: str, behind: str) -> bool:
     if start == 0:
         return True
     if told.finished:
-        return _begins_sentence(told, start) and _weight(part) >= _LITERAL
+        fragment = part[0].islower() and _words(part) > 1
+        return (fragment or _begins_sentence(told, start)) and _weight(part) >= _LITERAL
     if _begins_sentence(told, start) or _is_broken_off(told, part, behind):
         return True
     if is_unspaced(part[0]):

@@ -2,112 +2,47 @@
 
 Three hosted models and a local engine, all fakes on real sockets, know one answer. Each request
 has one kind of fault; the first one or two models asked for it show that fault at a random place,
-whoever they are, and the last is healthy. So every answer must come whole: not a character lost,
-repeated or out of order, exactly one finish, and nothing left open behind it.
+whoever they are, and the last is healthy. Or the first breaks off, and whoever is asked to go on
+does so in a way of its own (tests/fakes/disobedience.py). So every answer must come whole: not a
+character lost, repeated or out of order, exactly one finish, and nothing left open behind it.
+
+White space alone is counted apart: where a model leaves it out, nobody can know it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import random
-import re
 import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from statistics import median
-from typing import ClassVar
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from rich.table import Table
-from typing_extensions import override
 
-from scripts.bench.client import Client, chat_request, connect
-from tests.fakes.delivery import Delivery
-from tests.fakes.faults import Fault, FaultKind
+from scripts.bench.chaos_hosts import ANSWER, KINDS, Chaotic
+from scripts.bench.client import Answer, Client, chat_request, connect
+from tests.fakes.disobedience import tells
 from tests.fakes.fleet import hosted
-from tests.fakes.script import ScriptedProvider, Turn
-from tests.fakes.wire import Received, Step
 from tests.serving.live import headstart
 from tests.serving.openai_reader import read_stream
 
-_ANSWER = (
-    "The Rhine rises in the Alps. Er fließt durch sechs Länder — 莱茵河流经六个国家。 It carries "
-    "ore, grain and oil 🚢: about 300 million tonnes a year. در تابستان‌های خشک آب پایین می‌رود. "
-    "In dry summers the water at Kaub falls below 40 cm, and half-empty ships cost dearly 👩🏽‍🔧."
-)
-_CASE = re.compile(rb"case-(\d+)-(\w+)")
-_SLOW = Delivery(cut=40, pauses=(0.02, 0.05, 0.02), pause=0.0)
-_BYTES = Delivery(cut=1, per_write=50)
-
-# name -> what goes wrong, and how the bytes come
-_Kind = tuple[FaultKind | None, dict[str, object], Delivery]
-_KINDS: dict[str, _Kind] = {
-    "nothing": (None, {}, Delivery()),
-    "refuse": ("reset", {"at": None}, Delivery()),
-    "429": ("status", {"status": 429}, Delivery()),
-    "429_retry_after": ("status", {"status": 429, "retry_after": 0.05}, Delivery()),
-    "500": ("status", {"status": 500}, Delivery()),
-    "529": ("status", {"status": 529}, Delivery()),
-    "cut": ("cut", {}, Delivery()),
-    "cut_in_event": ("cut", {"torn": True}, Delivery()),
-    "error_event": ("error", {}, Delivery()),
-    "reset": ("reset", {}, Delivery()),
-    "closed": ("close", {}, Delivery()),
-    "stall": ("stall", {}, Delivery()),
-    "slow_drip": (None, {}, _SLOW),
-    "utf8_split": (None, {}, _BYTES),
-    "garbage": ("garbage", {}, Delivery()),
-    "content_type": ("html", {}, Delivery()),
-    "empty": ("empty", {}, Delivery()),
-    "redirect": ("redirect", {}, Delivery()),
-    "huge_event": ("huge", {"size": 1 << 20}, Delivery()),
-    # A piece of text that comes twice looks like text that is meant twice; the last event does not.
-    "duplicate_end": ("duplicate", {"at": len(_ANSWER)}, Delivery()),
+_DOWN = "down/scripted-model"  # its port is closed
+_HUNG = 90.0  # seconds
+_LIMITS = {
+    "fast_first_token": 1.0,
+    "classifier": 1.0,
+    "deep_first_sentence": 2.0,
+    "stall": 0.5,
+    "grace": 0.2,
+    "request": 60.0,
 }
-_PLACED = {
-    "cut",
-    "cut_in_event",
-    "error_event",
-    "reset",
-    "closed",
-    "stall",
-    "garbage",
-    "huge_event",
-}
-
-
-class _Chaotic(ScriptedProvider):
-    """A provider that fails as the request's case says, if it is among the first asked for it."""
-
-    asked: ClassVar[Counter[int]] = Counter()  # by case, shared by all providers
-
-    @override
-    def respond(self, request: Received) -> Iterable[Step]:
-        found = _CASE.search(request.body)
-        if found is not None:
-            case = int(found.group(1))
-            self.asked[case] += 1
-            self.script(_turn(case, found.group(2).decode(), self.asked[case]))
-        return super().respond(request)
-
-
-def _turn(case: int, name: str, nth: int) -> Turn:
-    """What the nth model asked for this case does."""
-    kind, options, delivery = _KINDS[name]
-    chance = random.Random(case * 10 + nth)
-    if nth > 1 + case // len(_KINDS) % 2:
-        return Turn(answer=_ANSWER, tokens_per_chunk=chance.randint(1, 5))
-    fault = None
-    if kind is not None:
-        if name in _PLACED:
-            options = {**options, "at": chance.randint(0, len(_ANSWER))}
-        fault = Fault(kind=kind, **options)  # pyright: ignore[reportArgumentType]
-    tokens = chance.randint(1, 5)
-    return Turn(answer=_ANSWER, fault=fault, delivery=delivery, tokens_per_chunk=tokens)
 
 
 @dataclass
@@ -116,10 +51,18 @@ class _Row:
 
     asked: int = 0
     whole: int = 0
-    wrong: int = 0  # characters lost, repeated or out of order
-    broken: int = 0  # no proper end, an error, or none in time
+    spaces: int = 0  # of the whole ones: white space that the model left out is not there
+    wrong: Counter[str] = field(default_factory=Counter[str])  # characters, by what befell them
+    finishes: int = 0
+    hung: int = 0
+    broken: int = 0  # an error, or a stream that a strict client refuses
     legs: int = 0
     seconds: list[float] = field(default_factory=list[float])
+
+    @property
+    def right(self) -> bool:
+        """True when nothing at all went wrong."""
+        return self.whole == self.finishes == self.asked and not self.wrong
 
 
 def main() -> None:
@@ -130,28 +73,26 @@ def main() -> None:
     args = parser.parse_args()
     rows, left = asyncio.run(_run(args.requests, args.open))
     _print(rows, left)
-    if any(row.whole != row.asked for row in rows.values()) or any(left.values()):
+    if not all(row.right for row in rows.values()) or any(left.values()):
         sys.exit(1)
 
 
 async def _run(requests: int, streams: int) -> tuple[dict[str, _Row], dict[str, int]]:
     rows: dict[str, _Row] = defaultdict(_Row)
     fakes = {
-        "fast": _Chaotic("vllm", _ANSWER, model="fast-model"),
-        "anthropic": _Chaotic("anthropic", _ANSWER, model="claude-sonnet-5-5", prefill=False),
-        "gemini": _Chaotic("gemini", _ANSWER, model="gemini-4-argon", prefill=False),
-        "deepseek": _Chaotic("deepseek", _ANSWER, model="deepseek-v4-pro"),
+        "fast": Chaotic("vllm", ANSWER, model="fast-model"),
+        "anthropic": Chaotic("anthropic", ANSWER, model="claude-sonnet-5-5", prefill=False),
+        "gemini": Chaotic("gemini", ANSWER, model="gemini-4-argon", prefill=False),
+        "deepseek": Chaotic("deepseek", ANSWER, model="deepseek-v4-pro"),
     }
-    async with hosted(**fakes) as fleet:
-        settings = fleet.settings | {
-            "deadlines": {
-                "fast_first_token": 1.0,
-                "classifier": 1.0,
-                "deep_first_sentence": 2.0,
-                "stall": 0.5,
-                "request": 60.0,
-            }
+    async with hosted(**fakes, down=None) as fleet:
+        order = fleet.settings["deep"]["order"]
+        # Known, and asked by its name only (nothing here is a translation).
+        deep = {
+            "order": [name for name in order if name != _DOWN],
+            "tasks": {"translation": [_DOWN]},
         }
+        settings = fleet.settings | {"deadlines": _LIMITS, "deep": deep}
         before = len(asyncio.all_tasks())
         async with headstart(settings) as url:
             cases = iter(range(requests))
@@ -166,46 +107,69 @@ async def _run(requests: int, streams: int) -> tuple[dict[str, _Row], dict[str, 
                 "upstream replies still open": sum(f.unanswered for f in fakes.values()),
             }
         left["tasks left behind"] = max(0, len(asyncio.all_tasks()) - before - len(fakes))
+        with suppress(TimeoutError):
+            await asyncio.gather(*(fake.closed(within=2.0) for fake in fakes.values()))
+        left["connections left open"] = sum(fake.open_connections for fake in fakes.values())
     return rows, left
 
 
 async def _worker(
-    url: str, cases: Iterable[int], rows: dict[str, _Row], progress: Progress, bar: object
+    url: str, cases: Iterable[int], rows: dict[str, _Row], progress: Progress, bar: TaskID
 ) -> None:
     """Ask one case after the other on one connection."""
     client = await connect(url)
     for case in cases:
-        name = list(_KINDS)[case % len(_KINDS)]
+        name = list(KINDS)[case % len(KINDS)]
         row = rows[name]
         row.asked += 1
         began = time.monotonic()
         try:
-            await asyncio.wait_for(_ask(client, url, case, name, row), 90.0)
+            _take(await asyncio.wait_for(_ask(client, url, case, name), _HUNG), name, row)
         except Exception as error:
-            row.broken += 1
-            if row.broken <= 2:
-                progress.console.print(f"{name} case {case}: {type(error).__name__}: {error}"[:300])
+            row.hung += isinstance(error, TimeoutError)
+            row.broken += not isinstance(error, TimeoutError)
+            progress.console.print(f"{name} case {case}: {type(error).__name__}: {error}"[:300])
             client.close()
             client = await connect(url)
         row.seconds.append(time.monotonic() - began)
-        progress.advance(bar)  # pyright: ignore[reportArgumentType]
+        progress.advance(bar)
     client.close()
 
 
-async def _ask(client: Client, url: str, case: int, name: str, row: _Row) -> None:
-    # A third goes straight to the deep tier, a third through draft and upgrade, a third stays fast.
-    own = [{"mode": "deep"}, {"threshold": 1.0}, {"threshold": 0.0}][case % 3]
+async def _ask(client: Client, url: str, case: int, name: str) -> Answer:
+    """A third goes straight to the deep tier, a third through draft and upgrade, a third stays fast."""
+    own = [{"mode": "deep"}, {"threshold": 1.0}, {"threshold": 0.0}][case // len(KINDS) % 3]
+    model = _DOWN if name == "refuse" else "auto"
     prompt = f"Tell me about the Rhine. case-{case}-{name}"
-    answer = await client.ask(chat_request(url, "auto", prompt, headstart=own))
+    return await client.ask(chat_request(url, model, prompt, headstart=own))
+
+
+def _take(answer: Answer, name: str, row: _Row) -> None:
+    """Count what a strict client makes of the stream."""
     read = read_stream(b"".join(_bodies(answer.reads)))
-    text = read.text
+    row.finishes += sum(bool(c["choices"]) and _finishes(c) for c in read.chunks)
     assert read.headstart is not None
     row.legs += len(read.headstart["legs"])
-    if text == _ANSWER and read.finish == "stop":
+    if read.finish == "stop" and tells(ANSWER, read.text, skips=2 * (name == "skips")):
         row.whole += 1
+        row.spaces += read.text != ANSWER and tells(ANSWER, read.text, skips=0)
     else:
-        row.wrong += text != _ANSWER
-        raise AssertionError(f"finish {read.finish}, text {text!r}")
+        row.wrong.update(_damage(read.text))
+        raise AssertionError(f"finish {read.finish}, text {read.text!r}")
+
+
+def _finishes(chunk: dict[str, list[dict[str, str | None]]]) -> bool:
+    return chunk["choices"][0]["finish_reason"] is not None
+
+
+def _damage(text: str) -> Counter[str]:
+    """How many characters are lost, there too often, or out of order."""
+    changes = SequenceMatcher(None, ANSWER, text, autojunk=False).get_opcodes()
+    lost = Counter("".join(ANSWER[a:b] for how, a, b, _, _ in changes if how != "equal"))
+    more = Counter("".join(text[a:b] for how, _, _, a, b in changes if how != "equal"))
+    moved = lost & more
+    counts = {"lost": lost - moved, "repeated": more - moved, "reordered": moved}
+    return Counter({what: count.total() for what, count in counts.items() if count})
 
 
 def _bodies(reads: list[tuple[float, bytes]]) -> Iterable[bytes]:
@@ -218,32 +182,33 @@ def _bodies(reads: list[tuple[float, bytes]]) -> Iterable[bytes]:
         raw = raw[length + 2 :]
 
 
+_COLUMNS = (
+    "fault requests whole lost repeated reordered space-only finishes hung broken legs p50-s max-s"
+)
+
+
 def _print(rows: dict[str, _Row], left: dict[str, int]) -> None:
-    table = Table(
-        "fault",
-        "requests",
-        "whole answers",
-        "wrong text",
-        "broken",
-        "legs each",
-        "p50 s",
-        "slowest s",
-    )
+    table = Table(*(column.replace("-", " ") for column in _COLUMNS.split()))
     for name, row in rows.items():
         table.add_row(
             name,
             f"{row.asked:,}",
             f"{row.whole / row.asked:.2%}",
-            str(row.wrong),
+            *(str(row.wrong[what]) for what in ("lost", "repeated", "reordered")),
+            str(row.spaces),
+            f"{row.finishes:,}",
+            str(row.hung),
             str(row.broken),
             f"{row.legs / row.asked:.2f}",
             f"{median(row.seconds):.2f}",
             f"{max(row.seconds):.2f}",
         )
-    console = Console()
+    console = Console(width=140)
     console.print(table)
     for what, count in left.items():
         console.print(f"{what}: {count}")
+    went_on = ", ".join(f"{name} {count}" for name, count in Chaotic.went_on.items())
+    console.print(f"models that were asked to go on, by their way: {went_on}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ DamageKind: TypeAlias = Literal[
     "reset",  # RST
     "close",  # FIN without the last HTTP chunk
     "stall",  # nothing more until the client leaves
+    "unended",  # the same behind a whole answer: its finish came, the end mark does not
     # the HTTP body ends well, but what it holds is wrong
     "cut",  # it ends here: in mid-event, or without the terminator
     "error",  # the provider's error event comes, and nothing after it
@@ -66,6 +67,9 @@ def apply(fault: Fault, reply: Reply, *, provider: str, dialect: str) -> tuple[R
     match fault.kind:
         case "reset" | "close" | "stall":
             return reply, Break(fault.kind, fault.at)
+        case "unended":
+            told = reply.events if dialect == "gemini" else reply.events[:-1]
+            return reply, Break("stall", sum(map(len, told)))
         case "cut" | "error" | "garbage" | "huge" | "duplicate":
             return replace(reply, events=_spoil(fault, reply, dialect)), None
         case "status":

@@ -229,11 +229,17 @@ class Chaos:
         return only and own and self.relay.error is None
 
     def _asides_are_in_order(self) -> None:
-        said = [e for events in self.heard.values() for e in events]
-        for kind in (ReasoningDelta, RefusalDelta):
-            told = iter([e for e in said if isinstance(e, kind)])
-            shown = [e for e in self.shown if isinstance(e, kind) and e.text[:1] in "rf"]
-            assert all(event in told for event in shown), "out of order, or made up"
+        shown = [
+            e
+            for e in self.shown
+            if isinstance(e, ReasoningDelta | RefusalDelta) and e.text[:1] in "rf"
+        ]
+        for leg, said in self.heard.items():
+            told = iter(said)
+            own = [event for event in shown if event.text[1:].startswith(f"{leg}x")]
+            assert all(event in told for event in own), "out of order, or made up"
+            shown = [event for event in shown if event not in own]
+        assert shown == []
 
     def _calls_are_whole(self) -> None:
         shown = [
