@@ -23,9 +23,8 @@ import httpx
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from scripts.training.questions import LETTERS, Listing, Question, Raw, questions
+from scripts.training.questions import KINDS, LETTERS, TOKENS, Question, Raw, questions
 
-DRAFT_TOKENS = 48
 SAMPLE_TOKENS = 12
 TOP = 5  # alternatives listed per token
 TRIES = 3
@@ -35,28 +34,32 @@ DOUBT = "Is this answer right? Reply with Yes or No."
 class Engine:
     """Chat completions of one engine, a bounded number at a time."""
 
-    def __init__(self, client: httpx.AsyncClient, model: str, listing: Listing, open_requests: int):
-        """`client` has the engine's address, with /v1."""
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        *,
+        model: str,
+        open_requests: int,
+        dear: float = 1.0,
+    ) -> None:
+        """`client` has the engine's address, with /v1; `dear` is the share that is asked again."""
         self._client = client
         self._model = model
-        self._listing: Listing = listing
         self._slots = asyncio.Semaphore(open_requests)
+        self._dear = dear
 
     async def study(self, question: Question) -> Raw:
         """Everything that is kept of one question."""
-        asked = {"role": "user", "content": question.asked(self._listing)}
+        tokens = TOKENS[question.kind]
         async with self._slots:
-            draft = (await self._ask([asked], max_tokens=DRAFT_TOKENS, top_logprobs=TOP))[0]
+            draft = (await self._ask(question.messages, max_tokens=tokens, top_logprobs=TOP))[0]
             text = str(draft["message"]["content"] or "")
-            doubt = [asked, {"role": "assistant", "content": text}, _user(DOUBT)]
-            samples = await self._ask([asked], max_tokens=SAMPLE_TOKENS, temperature=0.7, n=2)
-            yes = await self._labels(doubt, ("Yes", "No"))
-            letters = LETTERS[: len(question.choices)] if self._listing == "letters" else ""
-            gap = await self._labels([asked], tuple(letters)) if letters else None
+            again = _share(question.key) < self._dear
+            dear = await self._dear_signals(question, text) if again else {}
         return {
             "key": question.key,
             "benchmark": question.benchmark,
-            "right": question.right(text, self._listing),
+            "right": await asyncio.to_thread(question.right, text),
             "text": text,
             "finish": draft["finish_reason"],
             "tokens": [
@@ -67,9 +70,19 @@ class Engine:
                 ]
                 for token in draft["logprobs"]["content"]
             ],
+            **dear,
+        }
+
+    async def _dear_signals(self, question: Question, text: str) -> Raw:
+        """What costs more requests: two samples, the model's doubt, its chances per choice."""
+        asked = question.messages
+        samples = await self._ask(asked, max_tokens=SAMPLE_TOKENS, temperature=0.7, n=2)
+        doubt = [*asked, {"role": "assistant", "content": text}, {"role": "user", "content": DOUBT}]
+        letters = LETTERS[: len(question.choices)]
+        return {
             "samples": [sample["message"]["content"] for sample in samples],
-            "yes": yes,
-            "letters": gap,
+            "yes": await self._labels(doubt, ("Yes", "No")),
+            "letters": await self._labels(asked, tuple(letters)) if letters else None,
         }
 
     async def _labels(self, messages: list[Raw], labels: Sequence[str]) -> dict[str, float]:
@@ -95,15 +108,18 @@ class Engine:
         raise RuntimeError(f"the engine at {self._client.base_url} does not answer")
 
 
-def _user(text: str) -> Raw:
-    return {"role": "user", "content": text}
+def _share(key: str) -> float:
+    """Where a key lies between 0 and 1, evenly: another part of it than what makes the folds."""
+    return int(key[:8], 16) / 16**8
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Collect what is missing."""
     given = _parser().parse_args(arguments)
     known = {line["key"] for line in kept(given.out)}
-    wanted = [q for q in questions(given.data) if len(q.asked(given.listing)) <= given.longest]
+    chosen = given.benchmarks.split(",") if given.benchmarks else KINDS
+    wanted = [q for q in questions(given.data) if len(q.asked) <= given.longest]
+    wanted = [q for q in wanted if q.benchmark in chosen]
     random.Random(0).shuffle(wanted)  # so that a part of the file is a sample of the whole
     missing = [question for question in wanted[: given.limit] if question.key not in known]
     asyncio.run(_collect(given, missing))
@@ -124,7 +140,12 @@ async def _collect(given: argparse.Namespace, missing: Sequence[Question]) -> No
     given.out.parent.mkdir(parents=True, exist_ok=True)
     async with httpx.AsyncClient(base_url=given.url, timeout=600) as client:
         model = given.model or await _served(client)
-        engine = Engine(client, model, given.listing, given.open)
+        engine = Engine(
+            client,
+            model=model,
+            open_requests=given.open,
+            dear=given.dear,
+        )
         with given.out.open("a", encoding="utf-8") as file, _progress() as shown:
             file.write("\n" if given.out.stat().st_size else "")  # after a line that was cut off
             bar = shown.add_task(model, total=len(missing))
@@ -159,9 +180,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--url", required=True, help="a running engine, with /v1")
     parser.add_argument("--model", help="its name for its model; default: the first it lists")
     parser.add_argument("--out", type=Path, required=True, help="JSONL, appended to")
-    parser.add_argument("--listing", choices=("letters", "words"), default="letters")
+    parser.add_argument("--benchmarks", help="names with commas between; default: all")
     parser.add_argument("--longest", type=int, default=900, help="characters of a question")
     parser.add_argument("--limit", type=int, default=None, help="at most so many questions")
+    parser.add_argument("--dear", type=float, default=1.0, help="share asked for samples and doubt")
     parser.add_argument("--open", type=int, default=24, help="requests open at once")
     return parser
 

@@ -1,8 +1,7 @@
 """Benchmark questions that a program can check: how each is put to a model, and how it is graded.
 
-Left out, and why: gsm8k, mgsm, math, mbpp and human_eval need a whole solution of a hundred tokens and
-more, and a model of this size is almost never right; logicgrid and gpqa are guesses for it;
-commongen's score depends on how long the list of words is more than on the answer.
+Left out, and why: logicgrid and gpqa are guesses for a model of this size; commongen's score depends
+on how long its list of words is more than on the answer.
 """
 
 from __future__ import annotations
@@ -18,16 +17,51 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
 from scripts.training.rows import read
+from scripts.training.sandbox import passes
 
-CHOICE = ("arc_challenge", "commonsense_qa", "mmlu", "openbook_qa")
-OPEN = ("natural_qa", "trivia_qa")
+Kind: TypeAlias = Literal["open", "choice", "number", "program"]
+Raw: TypeAlias = dict[str, Any]  # one line of the collector's file, or a chat message
+
+KINDS: Mapping[str, Kind] = {
+    "natural_qa": "open",
+    "trivia_qa": "open",
+    "arc_challenge": "choice",
+    "commonsense_qa": "choice",
+    "mmlu": "choice",
+    "openbook_qa": "choice",
+    "gsm8k": "number",
+    "agentverse-mgsm": "number",
+    "math": "number",
+    "mbpp": "program",
+    "human_eval": "program",
+}
+TOKENS: Mapping[Kind, int] = {"open": 24, "choice": 8, "number": 256, "program": 192}
 LETTERS = string.ascii_uppercase
 RIGHT = 0.5  # token F1 from which an open answer counts
 
-Listing: TypeAlias = Literal["letters", "words"]  # how choices are put: by letter, or only named
+# Turns that come before the question: they show how short an answer is wanted.
+EXAMPLES: Mapping[Kind, tuple[tuple[str, str], ...]] = {
+    "open": (
+        ("What is the capital of France?", "Paris"),
+        ("who wrote the play romeo and juliet", "William Shakespeare"),
+    ),
+    "choice": (
+        (
+            "Which of these is an animal?\nA. a chair\nB. a horse\nC. a stone\nD. a lamp",
+            "B. a horse",
+        ),
+        ("Where do fish live?\nA. in trees\nB. in sand\nC. in clouds\nD. in water", "D. in water"),
+    ),
+}
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _LETTER = re.compile(r"(?<![\w'])([A-J])(?![\w'])")
+_BOXED = re.compile(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}")
+_BOX_ASKED = "\nAfter careful thought, put you final answer in \\boxed{...}."
+_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+_LATEX = re.compile(r"\\(?:text|mathrm|left|right|,|!|;|%|\$)|[\s$,{}]|\\d?t?(?=frac)")
+_FENCED = re.compile(r"```(?:python)?\n(.*?)(?:```|\Z)", re.DOTALL)
+_DEFINED = re.compile(r"def (\w+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,49 +70,85 @@ class Question:
 
     benchmark: str
     prompt: str
-    answer: str  # the reference text; for a choice its letter
+    answer: str  # the reference; for a choice its letter, for a program its tests
     choices: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """How it is graded."""
+        return KINDS[self.benchmark]
 
     @property
     def key(self) -> str:
         """SHA-256 of the row's prompt."""
         return hashlib.sha256(self.prompt.encode()).hexdigest()
 
-    def asked(self, listing: Listing) -> str:
-        """The user turn."""
-        if not self.choices:
-            return f"{self.prompt}\nAnswer in a few words."
-        if listing == "words":
-            return f"{self.prompt}\nChoose one: {'; '.join(self.choices)}."
-        lines = [f"{letter}. {text}" for letter, text in zip(LETTERS, self.choices, strict=False)]
-        return "\n".join([self.prompt, *lines, "Answer with the letter of the right choice."])
+    @property
+    def asked(self) -> str:
+        """The newest user turn."""
+        if self.kind == "choice":
+            lines = [
+                f"{letter}. {text}" for letter, text in zip(LETTERS, self.choices, strict=False)
+            ]
+            return "\n".join([self.prompt, *lines])
+        if self.benchmark == "mbpp":
+            return f"{self.prompt}\nIt must pass: {self._tests[0]}\nReply with the code only."
+        if self.benchmark == "human_eval":
+            return f"Complete this function. Reply with the code only.\n```python\n{self.prompt}```"
+        return self.prompt.removesuffix(_BOX_ASKED)
 
-    def right(self, reply: str, listing: Listing) -> bool:
-        """Whether the reply is the reference answer."""
-        if self.choices:
-            return self.chosen(reply, listing) == self.answer
-        return f1(reply, self.answer) >= RIGHT or contains(reply, self.answer)
+    @property
+    def messages(self) -> list[Raw]:
+        """The conversation that it is put in."""
+        shown = EXAMPLES.get(self.kind, ())
+        turns = [turn for pair in shown for turn in zip(("user", "assistant"), pair, strict=True)]
+        return [{"role": role, "content": text} for role, text in [*turns, ("user", self.asked)]]
 
-    def chosen(self, reply: str, listing: Listing) -> str:
+    @property
+    def _tests(self) -> list[str]:
+        return cast("list[str]", ast.literal_eval(self.answer))
+
+    def right(self, reply: str) -> bool:
+        """Whether the reply is right. A program is run: see `sandbox`."""
+        match self.kind:
+            case "open":
+                return f1(reply, self.answer) >= RIGHT or contains(reply, self.answer)
+            case "choice":
+                return self.chosen(reply) == self.answer
+            case "number":
+                return result(reply) == result(self.answer)
+            case "program":
+                return passes(self.program(reply))
+
+    def chosen(self, reply: str) -> str:
         """The letter of the choice that the reply settles on; empty when it settles on none."""
-        if listing == "letters" and (found := _LETTER.search(reply)):
+        if found := _LETTER.search(reply):
             return found[1]
         scores = [recall(reply, choice) for choice in self.choices]
         best = max(scores)
-        if not best or scores.count(best) > 1:
-            return ""
-        return LETTERS[scores.index(best)]
+        return LETTERS[scores.index(best)] if best and scores.count(best) == 1 else ""
+
+    def program(self, reply: str) -> str:
+        """The reply's code with the tests behind it."""
+        fenced = _FENCED.search(reply)
+        code = fenced[1] if fenced else reply
+        if self.benchmark == "mbpp":
+            return "\n".join([code, *self._tests])
+        name = _DEFINED.findall(self.prompt)[-1]
+        start = self.prompt if f"def {name}" not in code else self.prompt.partition("def ")[0]
+        return f"{start}\n{code}\n{self.answer}\ncheck({name})\n"
 
 
 def questions(folder: Path) -> Iterator[Question]:
     """The rows of the benchmarks that can be checked."""
     for row in read(folder / "qwen7b_outcomes_train.jsonl"):
-        if row["benchmark"] in CHOICE + OPEN:
+        kind = KINDS.get(row["benchmark"])
+        if kind is not None:
             yield Question(
                 benchmark=row["benchmark"],
                 prompt=row["prompt"],
-                answer=_lettered(row["answer"]) if row["choices"] else row["answer"],
-                choices=_choices(row["choices"]),
+                answer=_lettered(row["answer"]) if kind == "choice" else row["answer"],
+                choices=_choices(row["choices"]) if kind == "choice" else (),
             )
 
 
@@ -87,12 +157,24 @@ def _lettered(label: str) -> str:
     return LETTERS[int(label) - 1] if label.isdigit() else label
 
 
-def _choices(written: str | None) -> tuple[str, ...]:
+def _choices(written: str) -> tuple[str, ...]:
     """The texts of a choices field: a Python literal, either a list or labels and texts."""
-    if not written:
-        return ()
     found = cast("Mapping[str, Sequence[str]] | Sequence[str]", ast.literal_eval(written))
     return tuple(found["text"] if isinstance(found, Mapping) else found)
+
+
+def result(text: str) -> str:
+    """The final result: what is boxed, or stands behind ####, or the last number; in one spelling."""
+    boxed = _BOXED.findall(text)
+    numbers = _NUMBER.findall(text)
+    if boxed:
+        found = boxed[-1]
+    elif "####" in text:
+        found = text.rpartition("####")[2]
+    else:
+        found = numbers[-1] if numbers else ""
+    plain = _LATEX.sub("", found).rstrip(".")
+    return plain.removesuffix(".00").removesuffix(".0")
 
 
 def words(text: str) -> list[str]:
@@ -121,10 +203,7 @@ def contains(reply: str, reference: str) -> bool:
 
 
 def same(one: str, other: str) -> float:
-    """How alike two replies are: token F1 of their first words."""
+    """How alike two replies are: token F1 over the length of the shorter."""
     said, meant = words(one), words(other)
     length = min(len(said), len(meant))
     return f1(" ".join(said[:length]), " ".join(meant[:length]))
-
-
-Raw: TypeAlias = dict[str, Any]  # one line of the collector's file

@@ -1,0 +1,172 @@
+"""Collected drafts as one small table without prompts: what `scripts.bench.routing_draft` reads.
+
+    python -m scripts.training.draft_table --data ../shared/routing --drafts FILE.jsonl --out TABLE.npz
+
+A row is a question: signals of the draft's first sentence, whether the draft was right, and the
+prompt-only chance of that by nets of the shipped head's kind (MiniLM embedding and form of the
+question as it was asked), once from other folds, once from other benchmarks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.calibrate import fit_platt
+from classifier.draft import DraftSignals, entropy
+from classifier.embedding import Encoder, MiniLmEncoder
+from classifier.features import form
+from classifier.head import inputs
+from models.stream import TokenLogprob
+from router.sentences import first_boundary
+from scripts.training.__main__ import embed
+from scripts.training.drafts import kept
+from scripts.training.fit import fit_quality
+from scripts.training.questions import Question, Raw, questions, same
+from scripts.training.rows import fold_of, plain_ask
+
+Doubles = NDArray[np.float64]
+
+MISSING = float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One question and its draft."""
+
+    question: Question
+    right: bool
+    columns: dict[str, float]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read, compute, write."""
+    parser = argparse.ArgumentParser(prog="draft_table", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--drafts", type=Path, required=True, nargs="+", help="collected lines")
+    parser.add_argument("--model", required=True, help="whose drafts they are, for the table")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, help="keep embeddings in this .npz between runs")
+    given = parser.parse_args(arguments)
+    known = {question.key: question for question in questions(given.data)}
+    lines = {line["key"]: line for path in given.drafts for line in kept(path)}
+    rows = [row_of(known[key], line) for key, line in lines.items() if key in known]
+    rows.sort(key=lambda row: row.question.key)
+    encoder = MiniLmEncoder(precision="float32")
+    save(given.out, rows, prompt_only(rows, encoder, given.cache), given.model)
+
+
+def row_of(question: Question, line: Raw) -> Row:
+    """The collector's line as numbers."""
+    tokens = list(sentence(line))
+    columns = {
+        name: MISSING if value is None else float(value)
+        for name, value in asdict(DraftSignals.of(tokens)).items()
+    }
+    return Row(
+        question=question,
+        right=line["right"],
+        columns={**columns, **_details(tokens), **_dear(line)},
+    )
+
+
+def sentence(line: Raw) -> Iterator[TokenLogprob]:
+    """The tokens of the first sentence, as the gate takes them; the end mark is not one."""
+    tokens = [
+        TokenLogprob(token, logprob, tuple((other, chance) for other, chance in top))
+        for token, logprob, top in line["tokens"]
+        if not (token.startswith("<|") and token.endswith("|>"))
+    ]
+    text = "".join(token.token for token in tokens)
+    end = first_boundary(text, complete=line["finish"] == "stop") or len(text)
+    seen = 0
+    for token in tokens:
+        if seen >= end:
+            return
+        seen += len(token.token)
+        yield token
+
+
+def _details(tokens: Sequence[TokenLogprob]) -> dict[str, float]:
+    """Other readings of the same tokens, to be compared."""
+    found = [token.logprob for token in tokens]
+    spread = {f"mean_{n}": float(np.mean(found[:n])) if found else MISSING for n in (1, 8, 16)}
+    listed = [entropy(token.top) for token in tokens if token.top]
+    return {
+        **spread,
+        "deviation": float(np.std(found)) if found else MISSING,
+        "entropy_all": float(np.mean(listed)) if listed else MISSING,
+        "entropy_first": listed[0] if listed else MISSING,
+    }
+
+
+def _dear(line: Raw) -> dict[str, float]:
+    """What cost more requests; missing where they were not made."""
+    samples: list[str] = line.get("samples", [])
+    doubt: dict[str, float] = line.get("yes") or {}
+    letters: dict[str, float] = line.get("letters") or {}
+    chances = sorted(letters.values())
+    alike = [same(sample, line["text"]) for sample in samples]
+    return {
+        "agreement": float(np.mean(alike)) if alike else MISSING,
+        "p_true": doubt["Yes"] - doubt["No"] if len(doubt) == 2 else MISSING,
+        "choice_gap": chances[-1] - chances[-2] if len(chances) > 1 else MISSING,
+    }
+
+
+def prompt_only(rows: Sequence[Row], encoder: Encoder, cache: Path | None) -> dict[str, Doubles]:
+    """Chances of a right draft from the prompt alone, each by nets that did not see its group."""
+    asks = [plain_ask(row.question.asked) for row in rows]
+    forms = np.stack([form(ask) for ask in asks])
+    spread = np.maximum(forms.std(axis=0), 1e-3)
+    x = inputs(embed(asks, encoder, cache), forms, forms.mean(axis=0), spread)
+    right = np.array([row.right for row in rows], np.float64)
+    benchmarks = np.array([row.question.benchmark for row in rows])
+    folds = np.array([fold_of(row.question.prompt) for row in rows])
+    # As the shipped head is trained: the second output and the benchmarks only shape the hidden layer.
+    other = [right, *(benchmarks == name for name in np.unique(benchmarks))]
+    targets = np.column_stack([right, *other]).astype(np.float32)
+
+    def by(groups: NDArray[np.generic]) -> Doubles:
+        scores = cross(groups, lambda seen: fit_quality(x[seen], targets[seen])(x)[:, 0])
+        return cross(groups, lambda seen: fit_platt(scores[seen], right[seen])(scores))
+
+    return {"prompt": by(folds), "prompt_unseen": by(benchmarks)}
+
+
+def cross(
+    groups: NDArray[np.generic], chances: Callable[[NDArray[np.bool_]], NDArray[np.floating]]
+) -> Doubles:
+    """Each group's numbers by a model of the rows outside it."""
+    out = np.zeros(len(groups))
+    for group in np.unique(groups):
+        out[groups == group] = chances(groups != group)[groups == group]
+    return out
+
+
+def save(path: Path, rows: Sequence[Row], prompts: dict[str, Doubles], model: str) -> None:
+    """One compressed .npz: half precision is finer than the engine's bfloat16 logits."""
+    names = [*prompts, *rows[0].columns]
+    numbers = np.column_stack(
+        [*prompts.values(), np.array([list(row.columns.values()) for row in rows])]
+    )
+    benchmarks = sorted({row.question.benchmark for row in rows})
+    np.savez_compressed(
+        path,
+        meta=np.array(json.dumps({"model": model, "columns": names, "benchmarks": benchmarks})),
+        sha256=np.array([list(bytes.fromhex(row.question.key)) for row in rows], np.uint8),
+        fold=np.array([fold_of(row.question.prompt) for row in rows], np.uint8),
+        benchmark=np.array([benchmarks.index(row.question.benchmark) for row in rows], np.uint8),
+        right=np.array([row.right for row in rows]),
+        numbers=numbers.astype(np.float16),
+    )
+
+
+if __name__ == "__main__":
+    main()
