@@ -11,6 +11,7 @@ from models.stream import Usage
 from router.compare import Comparison, Way, WayCost
 
 _SAME = 0.5  # tokens a request: less is no difference
+_OTHER_LENGTH = 0.1  # share by which whole answers may differ before it is worth a word
 
 
 def table(comparison: Comparison) -> Table:
@@ -82,6 +83,8 @@ def remarks(comparison: Comparison, max_tokens: int) -> Iterator[str]:
                 f"In `continue` {row.continued} of {row.requests} drafts were shown. The others were "
                 "unsure of themselves or late, and the deep model answered from the start."
             )
+        if row.continued:
+            yield from _other_length(row, comparison.rows[0])
     cut = sum(row.cut_short for row in comparison.rows)
     if cut:
         total = comparison.questions * len(comparison.rows)
@@ -89,10 +92,23 @@ def remarks(comparison: Comparison, max_tokens: int) -> Iterator[str]:
     yield from left_out(comparison)
 
 
+def _other_length(row: WayCost, alone: WayCost) -> Iterator[str]:
+    """Continued answers that are as a whole shorter or longer: another answer, not a saving."""
+    whole = row.per_request(row.draft.output + row.upgrade.output)
+    usual = alone.per_request(alone.upgrade.output)
+    if abs(whole - usual) > _OTHER_LENGTH * usual:
+        yield (
+            f"In `{row.way}` draft and upgrade together wrote {whole:.0f} tokens, the deep model "
+            f"alone {usual:.0f}: that much of the difference in dollars is another length of the "
+            "answer, not the price of the relay."
+        )
+
+
 def left_out(comparison: Comparison) -> Iterator[str]:
     """Which requests are not in the table, and why."""
     if comparison.questions < comparison.asked:
-        yield f"{comparison.asked - comparison.questions} of {comparison.asked} prompts are left out."
+        missing = comparison.asked - comparison.questions
+        yield f"Left out: {missing} of {comparison.asked} prompts."
     for (way, why), count in comparison.left_out.items():
         yield f"{count} × {way}: {why.rstrip('.')}."
 

@@ -111,12 +111,20 @@ def test_remarks_stay_silent_about_what_did_not_happen() -> None:
     ]
 
 
+@pytest.mark.parametrize(("written", "said"), [(46, True), (75, False), (100, True)])
+def test_answers_of_another_length_are_no_saving(written: int, said: bool) -> None:
+    # The drafts wrote 18 tokens each, the deep model alone 100.
+    text = " ".join(remarks(comparison(row("continue", (83, written))), max_tokens=64))
+    whole = f"together wrote {written + 18} tokens, the deep model alone 100"
+    assert (whole in text) is said
+
+
 @pytest.mark.parametrize("reason", ["it broke", "It broke."])
 def test_what_is_left_out_is_told_with_its_reason(reason: str) -> None:
     compared = replace(
         comparison(row("continue", (83, 79))), asked=12, left_out={("continue", reason): 2}
     )
     assert list(remarks(compared, max_tokens=64))[-2:] == [
-        "2 of 12 prompts are left out.",
+        "Left out: 2 of 12 prompts.",
         f"2 × continue: {reason.rstrip('.')}.",
     ]
