@@ -13,6 +13,7 @@ from serving.cli.bench import bench
 from serving.cli.doctor import doctor
 from serving.cli.models import models
 from serving.cli.route import route
+from serving.cli.tasks import tasks
 from serving.cli.up import up
 
 cli = typer.Typer(
@@ -22,7 +23,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, route, doctor, models):
+for command in (up, route, tasks, doctor, models):
     cli.command()(command)
 cli.add_typer(bench)
 
