@@ -147,5 +147,7 @@ def _whole(text: str) -> int:
         if begin < 0 or end - begin > _LONGEST_WORD:
             return 0 if end <= _LONGEST_WORD else end
         end = len(text[:begin].rstrip())
+    if text[end - 1 : end].isalnum() and "\n" not in text:
+        return end  # the hot path
     begun = _BEGUN.search(text, max(0, end - _LONGEST_WORD), end)
     return begun.start() if begun else end

@@ -24,8 +24,10 @@ def wrapping(transcript: str, opening: str, repeated: str) -> Fenced | Quoted | 
         return Fenced(fence)
     opened = opening.rstrip(_BETWEEN)[-1:]
     closed = _CLOSING.get(opened)
-    if closed is None or (repeated.endswith(closed) and not transcript.rstrip().endswith(closed)):
-        return None  # there is none, or it ended behind the words that were said again
+    if closed is None or opens(transcript[transcript.rfind("\n") + 1 :], closed):
+        return None  # there is none, or it is the transcript's own
+    if repeated.endswith(closed) and not transcript.rstrip().endswith(closed):
+        return None  # it ended behind the words that were said again
     return Quoted(closed)
 
 
