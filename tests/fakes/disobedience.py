@@ -127,7 +127,7 @@ class _Scene:
 
     def long_part(self) -> str:
         """From a sentence on, so much that nobody says it twice; else from the beginning."""
-        begins = [m.end() for m in re.finditer(r"[.!?:।。][\s”»)]*\s*(?=\S)", self.shown)]
+        begins = [m.end() for m in re.finditer(r"(?:[.!?:।]\s+|。)(?=\S)", self.shown)]
         parts = (self.shown[at:] for at in reversed(begins))
         enough = (part for part in parts if len("".join(part.split())) > 60)
         return next(enough, self.shown)
