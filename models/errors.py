@@ -26,6 +26,7 @@
     │   └── ContentBlocked      the provider's safety system refused the prompt
     ├── EngineError             a local engine: not installed, died, not ready
     ├── ConfigError             settings are wrong; start-up stops
+    ├── TuningError             the samples do not allow what `tune` was asked for
     ├── InternalError           a fault of ours: the log has the details, the reply has not
     └── DeadlineExceeded        the whole request ran out of time
 
@@ -259,6 +260,12 @@ class ConfigError(HeadstartError):
     """Settings that cannot work, named with file and line where known."""
 
     code = "bad_config"
+
+
+class TuningError(HeadstartError):
+    """The samples do not allow what `headstart tune` was asked for."""
+
+    code = "tuning_refused"
 
 
 class InternalError(HeadstartError):

@@ -1,0 +1,1 @@
+"""Thresholds chosen from samples of requests whose quality is known. Pure maths."""
