@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from scripts.training.drafts import kept
 from scripts.training.drafts import main as collect
-from scripts.training.questions import Question, f1, questions, result, same
+from scripts.training.questions import Question, f1, number, questions, same
 from scripts.training.sandbox import passes
 
 Listed: TypeAlias = list[tuple[str, float]]
@@ -74,10 +74,10 @@ def test_only_what_can_be_checked_is_asked(by_benchmark: dict[str, Question]) ->
         ("arc_challenge", "A. sand", False),
         ("arc_challenge", "sand or water", False),
         ("arc_challenge", "", False),
-        ("gsm8k", "It is \\boxed{1250}.", True),
-        ("gsm8k", "That makes $1,250.00", True),
-        ("gsm8k", "\\boxed{125}", False),
-        ("gsm8k", "nothing", False),
+        ("gsm8k", "```python\ndef solve():\n    return 1250.0\n```", True),
+        ("gsm8k", "def solve():\n    return '1250'", True),
+        ("gsm8k", "def solve():\n    return 125", False),
+        ("gsm8k", "It is 1250.", False),
         ("mbpp", "```python\ndef f(x):\n    return 2 * x\n```", True),
         ("mbpp", "def f(x):\n    return 2 * x", True),
         ("mbpp", "```python\ndef f(x):\n    return x + 2\n```", False),
@@ -103,18 +103,22 @@ def test_choices_come_by_letter_and_programs_with_a_test(
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("answer", "found"),
     [
-        ("so \\boxed{\\frac{1}{2}}", "frac12"),
-        ("\\boxed{\\dfrac{1}{2}}", "frac12"),
-        ("\\boxed{x = 3} then \\boxed{4}", "4"),
-        ("#### 12", "12"),
-        ("7 and then 8.", "8"),
-        ("no number", ""),
+        ("so \\boxed{\\frac{1}{2}}", 0.5),
+        ("\\boxed{-\\dfrac{3}{4}}", -0.75),
+        ("\\boxed{3} then \\boxed{4\\text{ cm}}", 4.0),
+        ("\\boxed{\\$1,250}", 1250.0),
+        ("\\boxed{30^\\circ}", 30.0),
+        ("7 * 2\n#### 14", 14.0),
+        ("28", 28.0),
+        ("\\boxed{x + 1}", None),
+        ("\\boxed{(1, 2)}", None),
+        ("\\boxed{2\\sqrt{3}}", None),
     ],
 )
-def test_results_are_compared_in_one_spelling(text: str, found: str) -> None:
-    assert result(text) == found
+def test_the_final_result_of_a_worked_answer(answer: str, found: float | None) -> None:
+    assert number(answer) == found
 
 
 def test_likeness_of_replies() -> None:
