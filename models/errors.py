@@ -9,6 +9,8 @@
     │   ├── AuthenticationError 401, the client's key for this server
     │   ├── ForeignOrigin       403, another site's web page, where there are no client keys
     │   ├── UnknownPath         404
+    │   ├── OutcomeNotFound     404, feedback about a request that is not known
+    │   ├── NotYours            403, feedback about another client's request
     │   └── WrongMethod         405
     ├── ProviderError           an upstream's fault; `provider` names it
     │   ├── ProviderBadRequest  400/404/413/422: the same request would fail there again
@@ -25,6 +27,7 @@
     │   ├── BadReply            not what that wire format looks like
     │   └── ContentBlocked      the provider's safety system refused the prompt
     ├── EngineError             a local engine: not installed, died, not ready
+    ├── StoreUnavailable        503, what was to be kept could not be written
     ├── ConfigError             settings are wrong; start-up stops
     ├── TuningError             the samples do not allow what `tune` was asked for
     ├── InternalError           a fault of ours: the log has the details, the reply has not
@@ -116,6 +119,20 @@ class UnknownPath(RequestError):
 
     status = 404
     code = "unknown_path"
+
+
+class OutcomeNotFound(RequestError):
+    """No request of that id was answered here."""
+
+    status = 404
+    code = "outcome_not_found"
+
+
+class NotYours(RequestError):
+    """The request of that id was another client's."""
+
+    status = 403
+    code = "not_yours"
 
 
 class WrongMethod(RequestError):
@@ -253,6 +270,14 @@ class EngineError(HeadstartError):
 
     status = 503
     code = "engine_unavailable"
+    retryable = True
+
+
+class StoreUnavailable(HeadstartError):
+    """What had to be kept could not be written."""
+
+    status = 503
+    code = "store_unavailable"
     retryable = True
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Literal, TypeAlias
 
 from models.errors import HeadstartError
 from models.stream import Usage
+from router.gate import Confidence
 from router.plan import Plan, Role, Target
+
+Arm: TypeAlias = Literal["", "a", "b"]  # of an experiment: the threshold in force, the other one
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +57,11 @@ class Outcome:
     saved_usd: Decimal | None = None  # against asking the first deep model alone; None: not known
     prompt: str = ""  # what the user wrote, where storing it was asked for
     embedding: bytes = b""  # of the prompt, as the classifier computed it (float32)
+    form: bytes = b""  # the head's other input (float32)
+    instruction: bytes = b""  # embedding of the instruction, where it is not the whole prompt
+    draft: Confidence = field(default_factory=Confidence)  # of itself, when it was judged
+    experiment: Arm = ""  # which threshold was tried on this request
+    asked_task: str = ""  # the task that the client named
 
     @property
     def usage(self) -> Usage:

@@ -1,70 +1,42 @@
 """Keeps outcomes behind the request: one queue, one writer thread, one SQLite file.
 
 Recording never waits. When the writer cannot keep up or the disk refuses, outcomes are dropped,
-counted and logged: an answer is worth more than its record.
+counted and logged: an answer is worth more than its record. What is noted later of an answer
+(feedback, comparisons) goes through the same queue, so it is written after its outcome; whoever
+notes it can wait for the write.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
 from queue import Full, Queue
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
-from models.errors import ConfigError
+from models.errors import StoreUnavailable
+from router.learning.records import Comparison, Feedback, Known, known, tier
 from router.outcome import Outcome
+from router.schema import LOCK_WAIT, open_store
 from router.stored import StoredLeg, StoredOutcome, stored
+
+Note: TypeAlias = Feedback | Comparison
 
 _log = logging.getLogger(__name__)
 
-SCHEMA_VERSION: Final = 1
-_BATCH = 256  # outcomes in one transaction
-_LOCK_WAIT = 5.0  # seconds that a write waits for another process's lock
-
-_SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE outcomes (
-    id TEXT PRIMARY KEY, created REAL NOT NULL, dialect TEXT NOT NULL,
-    requested_model TEXT NOT NULL, stream INTEGER NOT NULL, client TEXT NOT NULL,
-    route TEXT NOT NULL, because TEXT NOT NULL, merge TEXT NOT NULL, task TEXT NOT NULL,
-    p_fast REAL, threshold REAL, classifier TEXT NOT NULL, signals TEXT NOT NULL,
-    first_shown REAL, duration REAL, finish TEXT NOT NULL, shown_chars INTEGER NOT NULL,
-    input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
-    cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL,
-    reasoning_tokens INTEGER NOT NULL, estimated INTEGER NOT NULL,
-    cost_usd TEXT, saved_usd TEXT,
-    error_code TEXT NOT NULL, error_origin TEXT NOT NULL, error_message TEXT NOT NULL,
-    prompt TEXT NOT NULL, embedding BLOB NOT NULL
-);
-CREATE INDEX outcomes_by_time ON outcomes (created);
-CREATE TABLE legs (
-    outcome_id TEXT NOT NULL REFERENCES outcomes (id) ON DELETE CASCADE,
-    position INTEGER NOT NULL,
-    role TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
-    stands_in_for TEXT NOT NULL, local INTEGER NOT NULL, opened_because TEXT NOT NULL,
-    started REAL NOT NULL, first_event REAL, ended REAL, finish TEXT NOT NULL,
-    reply_model TEXT NOT NULL,
-    input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
-    cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL,
-    reasoning_tokens INTEGER NOT NULL, estimated INTEGER NOT NULL,
-    cost_usd TEXT,
-    error_code TEXT NOT NULL, error_origin TEXT NOT NULL, error_status INTEGER NOT NULL,
-    error_message TEXT NOT NULL,
-    PRIMARY KEY (outcome_id, position)
-) WITHOUT ROWID;
-"""
+_BATCH: Final = 256  # rows in one transaction
 _OUTCOME_COLUMNS = tuple(f.name for f in fields(StoredOutcome) if f.name != "legs")
 _LEG_COLUMNS = tuple(f.name for f in fields(StoredLeg))
+_TABLES: Final[dict[type[Note], str]] = {Feedback: "feedback", Comparison: "comparisons"}
 
 
 class OutcomeStore(Protocol):
@@ -93,21 +65,49 @@ class OutcomeStore(Protocol):
         ...
 
 
+class Notebook(Protocol):
+    """Where what is learned of an answer goes, and what must be known of it for that."""
+
+    def note(self, note: Note) -> Future[None]:
+        """Take it; the future ends when it is written. Never blocks, never raises.
+
+        The future's error is a `StoreUnavailable`.
+        """
+        ...
+
+    def find(self, outcome_id: str) -> Known | None:
+        """What is known of a recorded request, written or not. Reads the disk."""
+        ...
+
+    def compared_usd(self, since: float) -> Decimal:
+        """Dollars that comparisons have cost since then (Unix time). Reads the disk."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """A note on its way to the disk."""
+
+    note: Note
+    written: Future[None] = field(default_factory=Future[None])
+
+
 class SqliteOutcomes:
-    """An `OutcomeStore` in one file (write-ahead log, so readers never wait for the writer)."""
+    """An `OutcomeStore` and a `Notebook` in one file (write-ahead log, so readers never wait for the writer)."""
 
     def __init__(self, path: Path, *, capacity: int = 10_000) -> None:
-        """Open or create the file; at most `capacity` outcomes wait to be written.
+        """Open or create the file; at most `capacity` rows wait to be written.
 
         Raises `ConfigError` when the file cannot be used or a newer version wrote it.
         """
         self._path = path
-        self._queue: Queue[Outcome | None] = Queue(maxsize=capacity)
+        self._queue: Queue[Outcome | _Noted | None] = Queue(maxsize=capacity)
+        self._waiting: dict[str, Outcome] = {}  # recorded, not yet written
         self._overflowed = 0
         self._failed = 0
         self._stored = 0
         self._closed = False
-        self._connection = _open(path)
+        self._connection = open_store(path)
         self._writer = threading.Thread(target=self._write_all, name="outcomes", daemon=True)
         self._writer.start()
 
@@ -126,17 +126,54 @@ class SqliteOutcomes:
         try:
             if self._closed:
                 raise Full
+            self._waiting[outcome.id] = outcome
             self._queue.put_nowait(outcome)
         except Full:
+            self._waiting.pop(outcome.id, None)
             self._overflowed += 1
             # Once a request would flood the log when the disk is what is slow.
             if self._overflowed & (self._overflowed - 1) == 0:
                 _log.warning("outcomes: %d dropped, the queue is full", self._overflowed)
 
+    def note(self, note: Note) -> Future[None]:
+        """Queue what was learned for the writer."""
+        noted = _Noted(note)
+        try:
+            if self._closed:
+                raise Full
+            self._queue.put_nowait(noted)
+        except Full:
+            noted.written.set_exception(
+                StoreUnavailable("The outcome store has no room now. Say it again in a moment.")
+            )
+        return noted.written
+
+    def find(self, outcome_id: str) -> Known | None:
+        """What waits to be written is as good as written."""
+        if outcome := self._waiting.get(outcome_id):
+            return known(outcome)
+        with closing(self._reader()) as connection:
+            query = "SELECT client FROM outcomes WHERE id = ?"
+            row = connection.execute(query, (outcome_id,)).fetchone()
+            legs = _legs(connection, outcome_id)
+        if row is None:
+            return None
+        return Known(
+            client=row["client"],
+            tiers=tuple(
+                tier(local=leg["local"], stands_in_for=leg["stands_in_for"]) for leg in legs
+            ),
+        )
+
+    def compared_usd(self, since: float) -> Decimal:
+        """The sum of what was written."""
+        query = "SELECT cost_usd FROM comparisons WHERE created >= ? AND cost_usd IS NOT NULL"
+        with closing(self._reader()) as connection:
+            return sum((Decimal(usd) for (usd,) in connection.execute(query, (since,))), Decimal(0))
+
     def recent(self, limit: int = 100) -> list[StoredOutcome]:
         """The newest written outcomes, read over a connection of their own."""
-        with closing(sqlite3.connect(self._path, timeout=_LOCK_WAIT)) as connection:
-            connection.row_factory = sqlite3.Row
+        with closing(self._reader()) as connection:
             newest = "SELECT * FROM outcomes ORDER BY created DESC, id LIMIT ?"
             rows = connection.execute(newest, (limit,)).fetchall()
             return [_outcome(row, _legs(connection, row["id"])) for row in rows]
@@ -149,79 +186,59 @@ class SqliteOutcomes:
         self._queue.put(None)
         self._writer.join()
         self._connection.close()
-        self._overflowed += self._queue.qsize()  # recorded by another thread while we closed
+        while not self._queue.empty():  # came from another thread while we closed
+            item = self._queue.get_nowait()
+            if isinstance(item, _Noted):
+                item.written.set_exception(StoreUnavailable("The outcome store is closed."))
+            else:
+                self._overflowed += 1
+
+    def _reader(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=LOCK_WAIT)
+        connection.row_factory = sqlite3.Row
+        return connection
 
     def _write_all(self) -> None:
         """The writer thread."""
         for batch in self._batches():
             self._write(batch)
 
-    def _batches(self) -> Iterator[list[Outcome]]:
+    def _batches(self) -> Iterator[list[Outcome | _Noted]]:
         """What waits, in pieces, until the end mark. Only this thread takes from the queue."""
         while True:
-            batch: list[Outcome] = []
+            batch: list[Outcome | _Noted] = []
             while not batch or (len(batch) < _BATCH and not self._queue.empty()):
-                outcome = self._queue.get()
-                if outcome is None:
+                item = self._queue.get()
+                if item is None:
                     yield batch
                     return
-                batch.append(outcome)
+                batch.append(item)
             yield batch
 
-    def _write(self, batch: list[Outcome]) -> None:
+    def _write(self, batch: Sequence[Outcome | _Noted]) -> None:
+        outcomes = [item for item in batch if isinstance(item, Outcome)]
+        notes = [item for item in batch if isinstance(item, _Noted)]
+        failure: StoreUnavailable | None = None
         try:
-            rows = [stored(outcome) for outcome in batch]
+            rows = [stored(outcome) for outcome in outcomes]
             with self._connection:  # one transaction
                 self._connection.executemany(_insert("outcomes", _OUTCOME_COLUMNS), map(_row, rows))
                 legs = [_values(leg, _LEG_COLUMNS) for row in rows for leg in row.legs]
                 self._connection.executemany(_insert("legs", _LEG_COLUMNS), legs)
+                for item in notes:
+                    columns = tuple(f.name for f in fields(item.note))
+                    insert = _insert(_TABLES[type(item.note)], columns)
+                    self._connection.execute(insert, _values(item.note, columns))
         except Exception:  # whatever it is, the writer must live for the next batch
-            self._failed += len(batch)
+            self._failed += len(outcomes)
             _log.exception("outcomes: %d could not be written to %s", len(batch), self._path)
+            failure = StoreUnavailable("It could not be written to the outcome store.")
         else:
-            self._stored += len(batch)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """A connection to a file of this schema, made if need be. It is the writer thread's alone."""
-    try:
-        # Prompts may be in it: nobody but its owner reads it. SQLite's side files inherit this.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(path, timeout=_LOCK_WAIT, check_same_thread=False)
-    except (OSError, sqlite3.Error) as error:
-        raise ConfigError(f"outcomes.path: {path} cannot be opened: {error}.") from error
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        _prepare(connection, path)
-    except sqlite3.Error as error:
-        connection.close()
-        raise ConfigError(f"outcomes.path: {path} cannot be used: {error}.") from error
-    except ConfigError:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Create the tables in an empty file; refuse a file that another version's rows are in."""
-    connection.execute("BEGIN IMMEDIATE")  # of two processes that start at once, one creates
-    with connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        if not tables:
-            for statement in _SCHEMA.split(";\n"):
-                connection.execute(statement)
-            connection.execute("INSERT INTO meta VALUES ('version', ?)", (str(SCHEMA_VERSION),))
-            return
-        if not {"meta", "outcomes", "legs"} <= tables:
-            raise ConfigError(f"outcomes.path: {path} is a database of something else.")
-        query = "SELECT value FROM meta WHERE name = 'version'"
-        (version,) = connection.execute(query).fetchone()
-    if version != str(SCHEMA_VERSION):
-        raise ConfigError(
-            f"outcomes.path: {path} has outcomes of schema {version}, this Headstart writes schema "
-            f"{SCHEMA_VERSION}. Use the version that wrote it, or another path."
-        )
+            self._stored += len(outcomes)
+        for outcome in outcomes:
+            self._waiting.pop(outcome.id, None)
+        for item in notes:
+            item.written.set_exception(failure) if failure else item.written.set_result(None)
 
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:
@@ -233,7 +250,7 @@ def _row(outcome: StoredOutcome) -> list[Any]:
     return _values(outcome, _OUTCOME_COLUMNS)
 
 
-def _values(row: StoredOutcome | StoredLeg, columns: tuple[str, ...]) -> list[Any]:
+def _values(row: StoredOutcome | StoredLeg | Note, columns: tuple[str, ...]) -> list[Any]:
     return [_sql(getattr(row, column)) for column in columns]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypedDict
 
+from classifier.features import FORM_DIGEST
 from models.errors import ProviderError
 from models.redact import redact
 from models.stream import Usage
@@ -88,6 +89,14 @@ class StoredOutcome:
     error_message: str
     prompt: str
     embedding: bytes
+    form: bytes
+    instruction: bytes
+    features: str  # which form it is: a head reads only the one that it was trained on
+    draft_mean: float | None  # log-probabilities of the draft's first words
+    draft_minimum: float | None
+    draft_tokens: int
+    experiment: str
+    asked_task: str
     legs: tuple[StoredLeg, ...] = field(default=())
 
 
@@ -121,6 +130,14 @@ def stored(outcome: Outcome) -> StoredOutcome:
         error_message=redact(outcome.error.message) if outcome.error else "",
         prompt=redact(outcome.prompt),
         embedding=outcome.embedding,
+        form=outcome.form,
+        instruction=outcome.instruction,
+        features=FORM_DIGEST if outcome.form else "",
+        draft_mean=outcome.draft.mean,
+        draft_minimum=outcome.draft.minimum,
+        draft_tokens=outcome.draft.tokens,
+        experiment=outcome.experiment,
+        asked_task=redact(outcome.asked_task),
         legs=tuple(_leg(outcome.id, at, leg) for at, leg in enumerate(outcome.legs)),
     )
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import Path
 from time import perf_counter
 
@@ -15,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from models.errors import ConfigError, HeadstartError, ProviderAuthError
+from models.errors import ConfigError, HeadstartError, ProviderAuthError, StoreUnavailable
 from models.stream import Usage
+from router.learning.records import Comparison, Feedback, Known
 from router.outcomes import OutcomeStore, SqliteOutcomes
 from router.stored import StoredLeg, StoredOutcome, stored
 from tests.router.ledger_world import DEEP, leg, outcome
@@ -95,7 +97,12 @@ def test_money_is_exact_as_text_and_still_adds_up_in_sql(path: Path, store: Sqli
 
 def test_the_tables_have_the_columns_of_the_rows(path: Path, store: SqliteOutcomes) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        for table, row in (("outcomes", StoredOutcome), ("legs", StoredLeg)):
+        for table, row in (
+            ("outcomes", StoredOutcome),
+            ("legs", StoredLeg),
+            ("feedback", Feedback),
+            ("comparisons", Comparison),
+        ):
             columns = [c[1] for c in connection.execute(f"PRAGMA table_info({table})")]
             assert columns == [f.name for f in fields(row) if f.name != "legs"]
 
@@ -207,11 +214,80 @@ def test_close_writes_everything_that_waits(path: Path) -> None:
     assert len(store.recent(5000)) == 2000
 
 
+FEEDBACK = Feedback(outcome_id="hs-1", created=1.0, kind="thumbs", value=1.0, leg="")
+
+
+def test_a_note_is_on_the_disk_when_its_future_ends(path: Path, store: SqliteOutcomes) -> None:
+    store.record(outcome())
+    store.note(FEEDBACK).result(10)
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute(
+            "SELECT * FROM feedback JOIN outcomes ON id = outcome_id"
+        ).fetchall()
+    assert [row[:6] for row in rows] == [("hs-1", 1.0, "thumbs", 1.0, "", "")]
+    assert store.stored == 1
+
+
+def test_an_outcome_can_be_found_before_and_after_it_is_written(
+    path: Path, store: SqliteOutcomes
+) -> None:
+    whose = Known(client="laptop", tiers=("fast", "deep", "deep"))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # the writer has to wait for this lock
+        store.record(outcome())
+        assert store.find("hs-1") == whose
+        assert store.recent() == []
+        other.execute("ROLLBACK")
+    store.close()
+    assert len(store.recent()) == 1
+    assert store.find("hs-1") == whose
+    assert store.find("hs-2") is None
+
+
+def test_a_note_that_cannot_be_written_says_so(path: Path, store: SqliteOutcomes) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("ALTER TABLE feedback RENAME TO hidden")
+        with pytest.raises(StoreUnavailable, match="could not be written"):
+            store.note(FEEDBACK).result(10)
+        other.execute("ALTER TABLE hidden RENAME TO feedback")
+    store.note(FEEDBACK).result(10)
+    store.close()
+    with pytest.raises(StoreUnavailable, match="has no room now"):
+        store.note(FEEDBACK).result(10)
+    assert store.dropped == 0  # that counts outcomes
+
+
+def test_what_comparisons_cost_is_summed_from_a_time_on(store: SqliteOutcomes) -> None:
+    for at, usd in (
+        (1.0, Decimal("0.1")),
+        (2.0, Decimal("0.2")),
+        (3.0, Decimal("0.1")),
+        (4.0, None),
+    ):
+        store.note(
+            Comparison(
+                outcome_id="hs-1",
+                created=at,
+                fast_quality=None,
+                deep_quality=None,
+                model="m",
+                judge="m",
+                deep_usd=None,
+                cost_usd=usd,
+                input_tokens=0,
+                output_tokens=0,
+            )
+        )
+    store.close()
+    assert store.compared_usd(2.0) == Decimal("0.3")
+    assert store.compared_usd(5.0) == 0
+
+
 def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
     SqliteOutcomes(path).close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE meta SET value = '7' WHERE name = 'version'")
-    with pytest.raises(ConfigError, match="schema 7, this Headstart writes schema 1"):
+    with pytest.raises(ConfigError, match="schema 7, this Headstart writes schema 2"):
         SqliteOutcomes(path)
 
 

@@ -1,0 +1,1 @@
+"""What traffic teaches: feedback, comparisons, experiments, and samples of them."""
