@@ -15,7 +15,7 @@ from router.seam.folding import fold, is_unspaced
 # with no space or line break between the two they have never been so long.
 _WHOLE = 8  # all that was given, in several words
 _PART = 40  # from the beginning of a sentence or line to the end
-_BEGIN = re.compile(r"(?:[.!?…:։॥।۔؟][\"'”’»)\]*_`]*\s+|[。！？]|\n\s*)(?=\S)")
+_BEGIN = re.compile(r"(?:[.!?…:։॥।۔؟][\"'”’»)\]*_`]*\s+|[。！？]\s*|\n\s*)(?=\S)")
 
 
 class Echo:

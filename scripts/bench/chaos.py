@@ -35,13 +35,14 @@ from tests.serving.openai_reader import read_stream
 
 _DOWN = "down/scripted-model"  # its port is closed
 _HUNG = 90.0  # seconds
+# Wide enough for 64 streams on a busy machine: a healthy host must not be late because of us.
 _LIMITS = {
-    "fast_first_token": 1.0,
-    "classifier": 1.0,
-    "deep_first_sentence": 2.0,
-    "stall": 0.5,
+    "fast_first_token": 2.0,
+    "classifier": 2.0,
+    "deep_first_sentence": 8.0,
+    "stall": 2.0,
     "grace": 0.2,
-    "request": 60.0,
+    "request": 80.0,
 }
 
 
