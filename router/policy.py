@@ -26,9 +26,11 @@ _DEFAULT_ANSWER_TOKENS = 512  # room for the answer when the client sets no limi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """The operator's part of the decision. `bars` and `tasks` are by task, before the general."""
+    """The operator's part of the decision. `thresholds`, `bars` and `tasks` are by task, before the general."""
 
     threshold: float = 0.55
+    thresholds: Mapping[str, float] = field(default_factory=dict[str, float])
+    tuned: str = ""  # when the thresholds were tuned; empty: they are as configured
     merge: Merge = "continue"
     bar: Bar = USUAL
     bars: Mapping[str, Bar] = field(default_factory=dict[str, Bar])
@@ -99,6 +101,11 @@ def choose(
     if asked.mode == "deep":
         return _checked(replace(plan, because="the client asked for deep"), request, fleet)
     return _checked(_judged(plan, request, assessment, why_not_fast, rules), request, fleet)
+
+
+def threshold_for(task: str, rules: Rules) -> float:
+    """The chance of a good enough answer from which the fast tier answers requests of this task."""
+    return rules.thresholds.get(task, rules.threshold)
 
 
 def second_look(plan: Plan, confidence: Confidence, rules: Rules) -> Plan:
@@ -233,7 +240,8 @@ def _judged(
 ) -> Plan:
     """`auto`: the classifier's chance against the threshold."""
     threshold = request.headstart.threshold
-    threshold = rules.threshold if threshold is None else threshold
+    tuned = f", tuned {rules.tuned}" if rules.tuned and threshold is None else ""
+    threshold = threshold_for(plan.task, rules) if threshold is None else threshold
     p_fast = assessment.p_fast if assessment else None
     plan = replace(plan, p_fast=p_fast, threshold=threshold)
     fast = plan.rescue
@@ -246,9 +254,9 @@ def _judged(
         return replace(plan, draft=draft, because="the classifier gave no answer")
     comparison = f"P(fast is good enough) = {p_fast:.2f}"
     if p_fast >= threshold:
-        because = f"{comparison} >= {threshold:.2f} for {plan.task}"
+        because = f"{comparison} >= {threshold:.2f} for {plan.task}{tuned}"
         return replace(plan, route="fast", draft=fast, because=because)
-    because = f"{comparison} < {threshold:.2f} for {plan.task}"
+    because = f"{comparison} < {threshold:.2f} for {plan.task}{tuned}"
     return replace(plan, draft=fast if may_draft(request) else None, because=because)
 
 

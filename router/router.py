@@ -194,6 +194,12 @@ class Router:
             name: replace(report, shares=shares.get(name, {})) for name, report in reports.items()
         }
 
+    def set_thresholds(
+        self, threshold: float, thresholds: Mapping[str, float], *, tuned: str = ""
+    ) -> None:
+        """Decide by these from the next decision on; plans that are made stay. See `Rules`."""
+        self._rules = replace(self._rules, threshold=threshold, thresholds=thresholds, tuned=tuned)
+
     @property
     def ready(self) -> bool:
         """True when some model could answer right now."""

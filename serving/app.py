@@ -17,6 +17,7 @@ from classifier.combine import WithDeadline
 from classifier.embedding_classifier import load_default
 from classifier.head import load_shipped
 from classifier.judge import JudgeClassifier
+from classifier.tuning.thresholds import Thresholds
 from models.chat import ChatRequest, Message, Text
 from router.deadline import Deadlines
 from router.dispatch import Dispatch
@@ -35,6 +36,7 @@ from serving.health import Readiness
 from serving.judge import JudgeLine
 from serving.settings import Settings
 from serving.telemetry import Telemetry, configure
+from serving.tuning.tuned import TunedWatch
 from serving.upstreams import LocalModel, Upstreams, build_fleet, plan_upstreams
 
 # A draft that comes later is dropped. Without a GPU even a small model needs longer (measured: 56 ms
@@ -66,6 +68,7 @@ async def build(
     store = SqliteOutcomes(settings.outcomes.path)
     router = build_router(settings, upstreams, fleet, classifier, telemetry, store)
     closing.push_async_callback(router.aclose)
+    tuned = watch_tuned(settings, router, classifier)
     keys = {
         name: ClientKey(key=entry.key.get_secret_value(), merge=entry.merge)
         for name, entry in settings.server.client_keys.items()
@@ -77,7 +80,7 @@ async def build(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
-        async with closing:
+        async with closing, tuned.watching():
             yield
 
     return build_edge(
@@ -133,6 +136,15 @@ def build_router(
         aliases=settings.aliases,
         store_prompts=settings.outcomes.store_prompts,
     )
+
+
+def watch_tuned(settings: Settings, router: Router, classifier: Classifier) -> TunedWatch:
+    """The thresholds of `headstart tune --apply`, in force if there are any."""
+    own = settings.classifier
+    configured = Thresholds(general=own.threshold, tasks=own.thresholds)
+    watch = TunedWatch(own.tuned, configured, classifier.name, router.set_thresholds)
+    watch.look()
+    return watch
 
 
 async def local_model(
@@ -198,6 +210,7 @@ def _why_not(engines: Mapping[Role, Engine]) -> str:
 def _rules(settings: Settings) -> Rules:
     return Rules(
         threshold=settings.classifier.threshold,
+        thresholds=settings.classifier.thresholds,
         merge=settings.relay.merge,
         bar=settings.relay.bar,
         bars=settings.relay.bars,

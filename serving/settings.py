@@ -93,6 +93,16 @@ def _checked_new_task(name: str) -> str:
 NewTaskName: TypeAlias = Annotated[str, AfterValidator(_checked_new_task)]
 
 
+def _checked_task(task: str) -> str:
+    if task not in TASKS:
+        raise ValueError(f"`{task}` is not a task; the tasks are {', '.join(TASKS)}")
+    return task
+
+
+TaskName: TypeAlias = Annotated[str, AfterValidator(_checked_task)]
+Threshold: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
 class UserTaskSettings(Section):
     """A task of one's own: prompts like the examples belong to it, without any training.
 
@@ -109,7 +119,9 @@ class ClassifierSettings(Section):
     model: str | None = None  # None: Qwen2.5-3B on a GPU, else "embedding"
     url: str | None = None
     api_key_env: str | None = None
-    threshold: float = Field(default=0.55, ge=0.0, le=1.0)
+    threshold: Threshold = 0.55  # P(fast is good enough) from which the fast tier answers
+    thresholds: dict[TaskName, Threshold] = Field(default_factory=dict[TaskName, Threshold])
+    tuned: Path = Path("headstart.tuned.toml")  # what `tune --apply` writes; in force while there
     tasks: dict[NewTaskName, UserTaskSettings] = Field(
         default_factory=dict[NewTaskName, UserTaskSettings]
     )
@@ -140,14 +152,7 @@ def _checked_order(order: Any) -> Any:
     return cast("Any", order)
 
 
-def _checked_task(task: str) -> str:
-    if task not in TASKS:
-        raise ValueError(f"`{task}` is not a task; the tasks are {', '.join(TASKS)}")
-    return task
-
-
 Preferences: TypeAlias = Annotated[list[str | list[str]], BeforeValidator(_checked_order)]
-TaskName: TypeAlias = Annotated[str, AfterValidator(_checked_task)]
 
 
 class WeightSettings(Section):

@@ -14,7 +14,7 @@ from models.chat import ChatRequest, Message, Text
 from router.outcome import Outcome
 from router.router import Explanation
 from router.stored import StoredOutcome
-from serving.app import build_classifier, build_router
+from serving.app import build_classifier, build_router, watch_tuned
 from serving.cli.options import Config
 from serving.dialects.encoding import encode
 from serving.engines.plan import inspect_machine, plan_engines
@@ -55,6 +55,7 @@ async def _explain(settings: Settings, request: ChatRequest) -> Explanation:
         classifier = await build_classifier(settings, {}, env, closing)
         router = build_router(settings, upstreams, fleet, classifier, configure(env), _Forgetful())
         closing.push_async_callback(router.aclose)
+        watch_tuned(settings, router, classifier)
         return await router.explain(request)
 
 

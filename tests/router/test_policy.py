@@ -81,6 +81,16 @@ def test_a_task_has_its_own_order_and_the_rest_follows() -> None:
     assert _plan(_ask(), 0.3, "code").deep == (_C, _A, _B)
 
 
+def test_a_task_has_its_own_threshold() -> None:
+    rules = replace(_RULES, thresholds={"code": 0.2}, tuned="2026-11-24")
+    code = choose(_ask(), _AUTO, _judged(0.3, "code"), _FLEET, rules)
+    other = choose(_ask(), _AUTO, _judged(0.3), _FLEET, rules)
+
+    assert (code.route, code.threshold) == ("fast", 0.2)
+    assert code.because == ("P(fast is good enough) = 0.30 >= 0.20 for code, tuned 2026-11-24")
+    assert (other.route, other.threshold) == ("deep", 0.55)
+
+
 def test_the_request_overrides_threshold_and_task() -> None:
     eager = _ask(headstart=Extension(threshold=0.1, task="code"))
     plan = _plan(eager, 0.3)

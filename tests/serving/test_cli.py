@@ -64,7 +64,7 @@ def test_a_wrong_setting_stops_every_command(capsys: pytest.CaptureFixture[str])
         run = Run(capsys, *command)
         assert run.code == 2
         assert run.err == (
-            "headstart: Unknown key `tresholds` in [classifier], line 2 of headstart.toml: "
+            "headstart: Unknown key `treshold` in [classifier], line 2 of headstart.toml: "
             "did you mean `threshold`?\n"
         )
 

@@ -91,7 +91,7 @@ def test_what_is_wrong_in_the_file_is_named_with_its_line() -> None:
         complaint("[server\nport = 1"),
     ] == snapshot(
         [
-            "Unknown key `tresholds` in [classifier], line 3 of headstart.toml: did you mean `threshold`?",
+            "Unknown key `treshold` in [classifier], line 3 of headstart.toml: did you mean `threshold`?",
             "Unknown key `clasifier`, line 1 of headstart.toml: did you mean `classifier`?",
             "Unknown key `base_ulr` in [providers.x], line 2 of headstart.toml: did you mean `base_url`?",
             "Unknown key `width` in [models.a/b], line 2 of headstart.toml.",
