@@ -59,7 +59,7 @@ def test_models_of_an_unknown_provider(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_wrong_setting_stops_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("headstart.toml").write_text("[classifier]\ntresholds = 0.5\n")
+    Path("headstart.toml").write_text("[classifier]\ntreshold = 0.5\n")
     for command in (["up"], ["models"], ["route", "Hi"]):
         run = Run(capsys, *command)
         assert run.code == 2

@@ -77,7 +77,7 @@ def test_the_environment_wins_and_keeps_the_rest(monkeypatch: pytest.MonkeyPatch
 
 def test_what_is_wrong_in_the_file_is_named_with_its_line() -> None:
     assert [
-        complaint("[classifier]\n\ntresholds = 0.5"),
+        complaint("[classifier]\n\ntreshold = 0.5"),
         complaint("[clasifier]\nthreshold = 0.5"),
         complaint('[providers.x]\nbase_ulr = "http://x"'),
         complaint('[models."a/b"]\nwidth = 1'),
