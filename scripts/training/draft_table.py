@@ -11,29 +11,36 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPRegressor
 
 from classifier.calibrate import fit_platt
 from classifier.draft import DraftSignals, entropy
 from classifier.embedding import Encoder, MiniLmEncoder
 from classifier.features import form
-from classifier.head import inputs
+from classifier.head import Floats, inputs
+from classifier.text import Ask
 from models.stream import TokenLogprob
 from router.sentences import first_boundary
-from scripts.training.__main__ import embed
 from scripts.training.drafts import kept
-from scripts.training.fit import fit_quality
 from scripts.training.questions import Question, Raw, questions, same
 from scripts.training.rows import fold_of, plain_ask
 
 Doubles = NDArray[np.float64]
 
+BATCH = 64
+NETS = 5  # averaged, as for the head
 MISSING = float("nan")
+HALF = math.log(0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--drafts", type=Path, required=True, nargs="+", help="collected lines")
     parser.add_argument("--model", required=True, help="whose drafts they are, for the table")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, help="keep embeddings in this .npz between runs")
     given = parser.parse_args(arguments)
     known = {question.key: question for question in questions(given.data)}
     lines = {line["key"]: line for path in given.drafts for line in kept(path)}
     rows = [row_of(known[key], line) for key, line in lines.items() if key in known]
     rows.sort(key=lambda row: row.question.key)
     encoder = MiniLmEncoder(precision="float32")
-    save(given.out, rows, prompt_only(rows, encoder, given.cache), given.model)
+    save(given.out, rows, prompt_only(rows, encoder), given.model)
 
 
 def row_of(question: Question, line: Raw) -> Row:
@@ -96,13 +102,11 @@ def sentence(line: Raw) -> Iterator[TokenLogprob]:
 def _details(tokens: Sequence[TokenLogprob]) -> dict[str, float]:
     """Other readings of the same tokens, to be compared."""
     found = [token.logprob for token in tokens]
-    spread = {f"mean_{n}": float(np.mean(found[:n])) if found else MISSING for n in (1, 8, 16)}
-    listed = [entropy(token.top) for token in tokens if token.top]
+    listed = [entropy(token.top) for token in tokens if len(token.top) > 1]
     return {
-        **spread,
-        "deviation": float(np.std(found)) if found else MISSING,
-        "entropy_all": float(np.mean(listed)) if listed else MISSING,
-        "entropy_first": listed[0] if listed else MISSING,
+        **{f"mean_{n}": float(np.mean(found[:n])) if found else MISSING for n in (1, 8, 16)},
+        **{f"entropy_{n}": float(np.mean(listed[:n])) if listed else MISSING for n in (1, 4, 8)},
+        "unsure": sum(chance < HALF for chance in found) / len(found) if found else MISSING,
     }
 
 
@@ -120,24 +124,53 @@ def _dear(line: Raw) -> dict[str, float]:
     }
 
 
-def prompt_only(rows: Sequence[Row], encoder: Encoder, cache: Path | None) -> dict[str, Doubles]:
+def prompt_only(rows: Sequence[Row], encoder: Encoder) -> dict[str, Doubles]:
     """Chances of a right draft from the prompt alone, each by nets that did not see its group."""
     asks = [plain_ask(row.question.asked) for row in rows]
     forms = np.stack([form(ask) for ask in asks])
     spread = np.maximum(forms.std(axis=0), 1e-3)
-    x = inputs(embed(asks, encoder, cache), forms, forms.mean(axis=0), spread)
+    x = inputs(_embeddings(asks, encoder), forms, forms.mean(axis=0), spread)
     right = np.array([row.right for row in rows], np.float64)
     benchmarks = np.array([row.question.benchmark for row in rows])
     folds = np.array([fold_of(row.question.prompt) for row in rows])
-    # As the shipped head is trained: the second output and the benchmarks only shape the hidden layer.
-    other = [right, *(benchmarks == name for name in np.unique(benchmarks))]
-    targets = np.column_stack([right, *other]).astype(np.float32)
+    # As the shipped head is trained: which benchmark it is only shapes the hidden layer.
+    names = [benchmarks == name for name in np.unique(benchmarks)]
+    targets = np.column_stack([right, *names]).astype(np.float32)
 
     def by(groups: NDArray[np.generic]) -> Doubles:
-        scores = cross(groups, lambda seen: fit_quality(x[seen], targets[seen])(x)[:, 0])
+        scores = cross(groups, lambda seen: _scores(x, targets, seen))
         return cross(groups, lambda seen: fit_platt(scores[seen], right[seen])(scores))
 
     return {"prompt": by(folds), "prompt_unseen": by(benchmarks)}
+
+
+def _embeddings(asks: Sequence[Ask], encoder: Encoder) -> Floats:
+    """Batches of like lengths, in the order asked."""
+    order = np.argsort([len(ask.full) for ask in asks], kind="stable")
+    found = [
+        encoder.encode([asks[at].full for at in order[start : start + BATCH].tolist()])
+        for start in range(0, len(asks), BATCH)
+    ]
+    out = np.concatenate(found)
+    return out[np.argsort(order, kind="stable")]
+
+
+def _scores(x: Floats, targets: Floats, seen: NDArray[np.bool_]) -> Doubles:
+    """Of all rows, by nets like the head's that were fitted on the seen ones."""
+    found: list[Doubles] = []
+    for seed in range(NETS):
+        net: Any = MLPRegressor(
+            hidden_layer_sizes=(64,),
+            alpha=0.3,
+            batch_size=min(64, int(seen.sum())),  # pyright: ignore[reportArgumentType]  # guessed from the default "auto"
+            max_iter=15,
+            random_state=seed,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early is the point
+            net.fit(x[seen] / 3, targets[seen])
+        found.append(np.asarray(net.predict(x / 3))[:, 0])
+    return np.mean(found, axis=0)
 
 
 def cross(
@@ -157,9 +190,11 @@ def save(path: Path, rows: Sequence[Row], prompts: dict[str, Doubles], model: st
         [*prompts.values(), np.array([list(row.columns.values()) for row in rows])]
     )
     benchmarks = sorted({row.question.benchmark for row in rows})
+    guesses = {row.question.benchmark: row.question.guess for row in rows}
+    meta = {"model": model, "columns": names, "benchmarks": benchmarks, "guesses": guesses}
     np.savez_compressed(
         path,
-        meta=np.array(json.dumps({"model": model, "columns": names, "benchmarks": benchmarks})),
+        meta=np.array(json.dumps(meta, sort_keys=True)),
         sha256=np.array([list(bytes.fromhex(row.question.key)) for row in rows], np.uint8),
         fold=np.array([fold_of(row.question.prompt) for row in rows], np.uint8),
         benchmark=np.array([benchmarks.index(row.question.benchmark) for row in rows], np.uint8),

@@ -83,6 +83,11 @@ class Question:
         return KINDS[self.benchmark]
 
     @property
+    def guess(self) -> float:
+        """How often a guess is right."""
+        return 1 / len(self.choices) if self.choices else 0.0
+
+    @property
     def key(self) -> str:
         """SHA-256 of the row's prompt."""
         return hashlib.sha256(self.prompt.encode()).hexdigest()

@@ -248,7 +248,7 @@ def test_a_table_has_what_the_bench_reads(data: Path) -> None:
         collect(["--data", str(data), "--url", url, "--out", str(out)])
     known = {question.key: question for question in questions(data)}
     rows = [draft_table.row_of(known[line["key"]], line) for line in kept(out)]
-    prompts = draft_table.prompt_only(rows, FlatEncoder(), None)
+    prompts = draft_table.prompt_only(rows, FlatEncoder())
     draft_table.save(data / "table.npz", rows, prompts, "oracle")
     read = Drafts.read(data / "table.npz")
     assert read.model == "oracle"
