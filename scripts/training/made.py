@@ -45,8 +45,30 @@ _LETTERS = "abcde"
 _OPTION_FORMS = ("- {}", "({}) {}", "{}. {}", "{}) {}", "{}: {}")
 _JOINTS = ("\n\n", "\n", " ", "\n\n", "\n---\n")
 _LABELS = ("Text", "Input", "Article", "Passage", "Here it is", "Message")
-_BEFORE = ("please ", "Please ", "hi, ", "Hey! ", "Can you help? ", "I have a task for you. ")
-_AFTER = (" Thanks!", " thx", " please", " Be brief.", " Take your time.", " I need it today.")
+_BEFORE = (
+    "please ",
+    "Please ",
+    "pls ",
+    "hi, ",
+    "Hey! ",
+    "Can you help? ",
+    "I have a task for you. ",
+    "Good morning, I hope you are well. I would like to ask you for something. ",
+    "Hello there! Would you be so kind and do this for me? ",
+    "I'd be grateful if you took a look at this. ",
+    "Sorry to bother you again, one more thing. ",
+)
+_AFTER = (
+    " Thanks!",
+    " thx",
+    " please",
+    " Be brief.",
+    " Take your time.",
+    " I need it today.",
+    " Many thanks for your help, have a nice day!",
+)
+POLITE = 0.25
+TYPOS = 0.2
 
 Pool = Sequence[tuple[str, str]]  # (source, text)
 
@@ -129,13 +151,13 @@ class Writer:
         place, text = instruction.get("place"), instruction["text"]
         if place:
             text = self._around(text, before=place == "before")
-        elif self._dice.random() < 0.15:
+        elif self._dice.random() < POLITE:
             text = self._polite(text)
         try:
             prompt = self._filled(text)
         except IndexError:
             return None
-        if self._dice.random() < 0.12:
+        if self._dice.random() < TYPOS:
             prompt = typos(prompt, self._dice)
         if self._dice.random() < 0.08:
             prompt = prompt.lower()
@@ -147,7 +169,7 @@ class Writer:
         )
 
     def _around(self, text: str, *, before: bool) -> str:
-        if self._dice.random() < 0.15:
+        if self._dice.random() < POLITE:
             text = self._polite(text)
         material = self._dice.choice(("{text}", "{text}", "{text}", '"{text}"', "{a}"))
         if self._dice.random() < 0.25:
