@@ -14,6 +14,7 @@ from serving.cli.doctor import doctor
 from serving.cli.models import models
 from serving.cli.route import route
 from serving.cli.tasks import tasks
+from serving.cli.tune import tune
 from serving.cli.up import up
 
 cli = typer.Typer(
@@ -23,7 +24,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, route, tasks, doctor, models):
+for command in (up, route, tune, tasks, doctor, models):
     cli.command()(command)
 cli.add_typer(bench)
 
