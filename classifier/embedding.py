@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from classifier.minilm import MiniLm
 
 if TYPE_CHECKING:
     import torch
@@ -71,7 +72,7 @@ class MiniLmEncoder:
         self._head_tokens = head_tokens
         self._tail_tokens = tail_tokens
         self._threads = threads
-        self._model: Any = None
+        self._model: MiniLm | None = None
         self._tokenizer: Tokenizer | None = None
 
     def load(self) -> None:
@@ -81,34 +82,20 @@ class MiniLmEncoder:
         import torch
         from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
         from tokenizers import Tokenizer
-        from transformers import BertConfig, BertModel
 
         torch.set_num_threads(self._threads)
         folder = self._folder or weights_folder()
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        shape = json.loads((folder / "config.json").read_text())
-        model = BertModel(BertConfig(**shape))
         weights: dict[str, torch.Tensor] = load_file(folder / "model.safetensors")
-        model.load_state_dict({name: weights[name] for name in model.state_dict()})
-        torch.nn.Module.to(model.eval(), self._dtype())
-        self._tokenizer, self._model = tokenizer, model
+        self._tokenizer, self._model = tokenizer, MiniLm(weights, self._dtype())
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row of length 1 per text."""
         self.load()
-        import torch
-
-        rows = [self._tokens(text) for text in texts]
-        width = max(map(len, rows))
-        ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
-        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-        with torch.inference_mode():
-            hidden = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-            weight = mask[..., None].float()
-            mean = (hidden * weight).sum(1) / weight.sum(1)
-            return torch.nn.functional.normalize(mean).numpy()
+        assert self._model is not None, "just loaded"
+        return self._model.embed([self._tokens(text) for text in texts])
 
     def _tokens(self, text: str) -> list[int]:
         head, tail = self._head_tokens, self._tail_tokens
