@@ -88,7 +88,7 @@ PERTURBED: dict[str, Callable[[str, random.Random], str]] = {
     "polite after": lambda text, _: f"{text} Thank you so much in advance!",
     "hasty": lambda text, _: f"pls {text} thx",
 }
-FLIPS = 0.10  # of all; of one kind at most twice as many
+FLIPS = 0.13  # of all; of one kind at most twice as many. 54 prompts: one is 0.019
 
 
 def test_typos_and_politeness_seldom_flip_the_task() -> None:
