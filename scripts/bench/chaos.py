@@ -34,6 +34,7 @@ from tests.serving.live import headstart
 from tests.serving.openai_reader import read_stream
 
 _DOWN = "down/scripted-model"  # its port is closed
+_REFUSED = "translation"  # the task for which it is asked first
 _HUNG = 90.0  # seconds
 # Wide enough for 64 streams on a busy machine: a healthy host must not be late because of us.
 _LIMITS = {
@@ -88,11 +89,8 @@ async def _run(requests: int, streams: int) -> tuple[dict[str, _Row], dict[str, 
     }
     async with hosted(**fakes, down=None) as fleet:
         order = fleet.settings["deep"]["order"]
-        # Known, and asked by its name only (nothing here is a translation).
-        deep = {
-            "order": [name for name in order if name != _DOWN],
-            "tasks": {"translation": [_DOWN]},
-        }
+        healthy = [name for name in order if name != _DOWN]
+        deep = {"order": healthy, "tasks": {_REFUSED: [_DOWN, *healthy]}}
         settings = fleet.settings | {"deadlines": _LIMITS, "deep": deep}
         before = len(asyncio.all_tasks())
         async with headstart(settings) as url:
@@ -139,10 +137,10 @@ async def _worker(
 
 async def _ask(client: Client, url: str, case: int, name: str) -> Answer:
     """A third goes straight to the deep tier, a third through draft and upgrade, a third stays fast."""
-    own = [{"mode": "deep"}, {"threshold": 1.0}, {"threshold": 0.0}][case // len(KINDS) % 3]
-    model = _DOWN if name == "refuse" else "auto"
+    ways = [{"mode": "deep"}, {"threshold": 1.0}, {"threshold": 0.0}]
+    own = ways[case // len(KINDS) % 3] if name != "refuse" else {"mode": "deep", "task": _REFUSED}
     prompt = f"Tell me about the Rhine. case-{case}-{name}"
-    return await client.ask(chat_request(url, model, prompt, headstart=own))
+    return await client.ask(chat_request(url, "auto", prompt, headstart=own))
 
 
 def _take(answer: Answer, name: str, row: _Row) -> None:

@@ -175,7 +175,9 @@ def _tells(sentences: list[str], text: str, skips: int, whole: bool) -> bool:
 def _repeats_otherwise(scene: _Scene) -> Answer:
     again = scene.chance.choice([scene.last_sentence, scene.last_words])()
     if len(again.split()) < 2:
-        again = scene.last_words()  # one word in other case may be meant
+        again = scene.last_words()
+    if len(again.split()) < 2:
+        return scene.says(again + scene.rest)  # one word in other case may be meant
     ways: list[Callable[[str], str]] = [
         str.upper,
         str.lower,
