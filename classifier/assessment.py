@@ -37,6 +37,8 @@ class Assessment:
     signals: dict[str, float] = field(default_factory=dict[str, float])
     user_task: str = ""  # the user's own task that it fits; `task` is then what that is like
     embedding: bytes = b""  # float32 vector of the prompt: what a retrained head learns from
+    form: bytes = b""  # float32: the other input that it learns from
+    instruction: bytes = b""  # float32 vector of the instruction, where it is not the whole prompt
 
 
 class Classifier(Protocol):

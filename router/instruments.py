@@ -11,6 +11,7 @@ from opentelemetry.util.types import AttributeValue
 
 from models.errors import HeadstartError
 from router import semconv
+from router.learning.records import Comparison
 from router.outcome import LegRecord, Outcome
 from router.outcomes import OutcomeStore
 
@@ -74,6 +75,19 @@ class Instruments:
             unit="{USD}",
             description="Dollars saved against the first deep model answering alone.",
         )
+        self.feedback = meter.create_counter(
+            semconv.FEEDBACK, unit="{verdict}", description="Feedback on answers, by kind."
+        )
+        self.comparisons = meter.create_counter(
+            semconv.COMPARISONS,
+            unit="{comparison}",
+            description="Fast answers compared with the deep model's, or why not.",
+        )
+        self._comparisons_cost = meter.create_counter(
+            semconv.COMPARISONS_COST,
+            unit="{USD}",
+            description="Dollars that comparisons cost, where known; part of what was billed.",
+        )
 
     def leg(self, leg: LegRecord) -> None:
         """Record one finished leg."""
@@ -96,12 +110,19 @@ class Instruments:
             semconv.ROUTE: outcome.plan.route if outcome.plan else "none",
         }
         error = error_attributes(outcome.error)
-        self._requests.add(1, where | error | {semconv.FINISH: outcome.finish})
+        arm = {semconv.EXPERIMENT: outcome.experiment} if outcome.experiment else {}
+        self._requests.add(1, where | error | arm | {semconv.FINISH: outcome.finish})
         self._request_seconds.record(outcome.duration or 0.0, where | error)
         if outcome.first_shown is not None:
             self._request_first.record(outcome.first_shown, where)
         if outcome.saved_usd:
             self._saved.add(float(outcome.saved_usd))
+
+    def comparison(self, row: Comparison) -> None:
+        """Record one shadow comparison, with or without a verdict."""
+        self.comparisons.add(1, {semconv.VERDICT: _winner(row)})
+        if row.cost_usd:
+            self._comparisons_cost.add(float(row.cost_usd))
 
     def watch(self, store: OutcomeStore) -> None:
         """Read a store's two counts whenever metrics are collected."""
@@ -119,6 +140,14 @@ class Instruments:
             callbacks=[count(lambda: store.dropped)],
             description="Outcomes lost: the queue was full, or a write failed.",
         )
+
+
+def _winner(row: Comparison) -> str:
+    if row.fast_quality is None or row.deep_quality is None:
+        return "none"
+    if row.fast_quality == row.deep_quality:
+        return "equal"
+    return "fast" if row.fast_quality > row.deep_quality else "deep"
 
 
 def call_attributes(leg: LegRecord) -> Attributes:

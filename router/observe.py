@@ -31,6 +31,7 @@ from models.redact import redact
 from models.stream import Usage
 from router import semconv
 from router.instruments import Attributes, Instruments, call_attributes, error_attributes
+from router.learning.records import Comparison, Feedback
 from router.outcome import LegRecord, Outcome
 from router.outcomes import OutcomeStore
 
@@ -150,6 +151,22 @@ class Observer:
         _mark_error(opened.span, outcome.error)
         opened.span.end()
 
+    def called(self, leg: LegRecord) -> None:
+        """A model was called outside of any request's trace."""
+        self._metrics.leg(leg)
+
+    def said(self, feedback: Feedback) -> None:
+        """Feedback came, or was inferred."""
+        self._metrics.feedback.add(1, {semconv.FEEDBACK_KIND: feedback.kind})
+
+    def compared(self, row: Comparison) -> None:
+        """A shadow comparison is over."""
+        self._metrics.comparison(row)
+
+    def comparison_skipped(self, why: str) -> None:
+        """A fast answer was drawn, but not compared; `why` has few values."""
+        self._metrics.comparisons.add(1, {semconv.VERDICT: why})
+
 
 def _usage(usage: Usage) -> Attributes:
     return {
@@ -187,6 +204,7 @@ def _request_facts(outcome: Outcome) -> Attributes:
             semconv.TASK: plan.task if plan else None,
             semconv.MERGE: plan.merge if plan else None,
             semconv.P_FAST: plan.p_fast if plan else None,
+            semconv.EXPERIMENT: outcome.experiment,
             semconv.THRESHOLD: plan.threshold if plan else None,
             semconv.COST_USD: None if cost is None else float(cost),
             semconv.SAVED_USD: None if saved is None else float(saved),

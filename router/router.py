@@ -6,6 +6,7 @@ policy    the plan: who answers, and why
 relay     what is shown and who goes on when a leg breaks
 dispatch  the legs themselves
 ledger    what it cost
+learning  what it teaches
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from opentelemetry.context import Context
 from classifier.assessment import Assessment, Classifier
 from models.catalogue import Catalogue
 from models.chat import ChatRequest
+from models.errors import Unsupported
 from models.prices import cost
 from models.stream import StreamEvent, Usage
 from models.tokens import estimate_prompt
@@ -34,11 +36,16 @@ from router.chain import ORDINARY, written
 from router.deadline import Deadlines
 from router.dispatch import Dispatch, LegHooks
 from router.fleet import Fleet
+from router.gate import Confidence
 from router.health import HealthReport
+from router.learning.experiment import marked
+from router.learning.feedback import Said
+from router.learning.learning import Learning, Lesson
+from router.learning.records import Feedback
 from router.ledger import fill_usage, saved_usd, settle
 from router.names import resolve
 from router.observe import Observer
-from router.outcome import LegRecord, Outcome
+from router.outcome import Arm, LegRecord, Outcome
 from router.outcomes import OutcomeStore
 from router.plan import Plan, Target
 from router.policy import (
@@ -106,11 +113,15 @@ class Router:
         dispatch: Dispatch,
         observer: Observer,
         store: OutcomeStore,
+        learning: Learning | None = None,
         aliases: Mapping[str, str],
         store_prompts: bool = False,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        """Keep the collaborators; nothing starts here. `draw` gives 0..1: see `policy.choose`."""
+        """Keep the collaborators; nothing starts here. `draw` gives 0..1: see `policy.choose`.
+
+        Without `learning`, requests teach nothing and feedback is refused.
+        """
         self._fleet = fleet
         self._catalogue = catalogue
         self._classifier = classifier
@@ -119,6 +130,7 @@ class Router:
         self._dispatch = dispatch
         self._observer = observer
         self._store = store
+        self._learning = learning
         self._aliases = aliases
         self._known = frozenset(card.name for card in catalogue.cards()) | set(fleet.hosted)
         self._store_prompts = store_prompts
@@ -148,6 +160,8 @@ class Router:
             client=client,
             plan=plan,
             prompt=request.last_user_text if self._store_prompts else "",
+            asked_task=request.headstart.task or "",
+            experiment=self._arm(request, client) if needs_judge else "",
         )
         return Answer(outcome=outcome, events=self._run(request, asked, plan, outcome, trace))
 
@@ -159,6 +173,12 @@ class Router:
         usage = Usage(input=estimate_prompt(request), output=request.max_tokens or ORDINARY.output)
         estimates = tuple(self._estimate(target, usage) for target in targets)
         return Explanation(assessment=assessment, plan=plan, estimates=estimates)
+
+    async def feedback(self, said: Said, *, client: str) -> Feedback:
+        """Store what a client says of an answer. Raises a RequestError for what does not fit it."""
+        if self._learning is None:
+            raise Unsupported("This server keeps no outcomes, so it takes no feedback.")
+        return await self._learning.take(said, client)
 
     def models(self) -> tuple[ModelListing, ...]:
         """Every name that a client may ask for."""
@@ -208,6 +228,8 @@ class Router:
 
     async def aclose(self) -> None:
         """Close connections and write what is still to be stored."""
+        if self._learning is not None:
+            await self._learning.aclose()
         await self._fleet.aclose()
         await asyncio.to_thread(self._store.close)
 
@@ -223,7 +245,7 @@ class Router:
     ) -> AsyncGenerator[Sequence[StreamEvent], None]:
         """Relay the legs; whatever happens, the outcome is complete and stored at the end."""
         begun = time.monotonic()
-        relay = self._relay(request, plan, begun)
+        relay = self._relay(request, plan, begun, outcome)
         outcome.legs = relay.records
         planning = None if plan else self._plan(request, asked, outcome)
         hooks = LegHooks(
@@ -231,19 +253,26 @@ class Router:
             ended=partial(self._leg_ended, request, outcome),
         )
         self._observer.started(outcome, trace)
+        lesson = self._begun(request, asked, outcome)
         try:
             stream = self._dispatch.run(relay, request, planning=planning, hooks=hooks)
             async with aclosing(stream):
                 async for events in stream:
                     self._update(outcome, relay, begun)
+                    if lesson is not None and lesson.drawn:
+                        lesson.hear(events)
                     yield events
         finally:
             self._update(outcome, relay, begun)
             outcome.finish = outcome.finish or ("error" if relay.error else "left")
             self._observer.finished(outcome)
             self._store.record(outcome)
+            if self._learning is not None and lesson is not None:
+                self._learning.ended(lesson)
 
-    def _relay(self, request: ChatRequest, plan: Plan | None, now: float) -> Relay:
+    def _relay(
+        self, request: ChatRequest, plan: Plan | None, now: float, outcome: Outcome
+    ) -> Relay:
         """The relay; with the draft already running where the request may have one."""
         view = self._fleet.view()
         draft = view.fast if plan is None and may_draft(request) else None
@@ -259,8 +288,8 @@ class Router:
             plan=plan,
             deadlines=limits,
             now=now,
-            second_look=partial(second_look, rules=self._rules),
-            sure_early=partial(sure_early, rules=self._rules),
+            second_look=partial(self._second_look, outcome),
+            sure_early=partial(self._sure_early, outcome),
             exact_only=request.response_format is not None,
             whole_words=not request.logprobs,
         )
@@ -278,18 +307,44 @@ class Router:
             outcome.classifier = assessment.classifier
             outcome.signals = assessment.signals
             outcome.embedding = assessment.embedding
-        return self._choose(request, asked, assessment)
+            outcome.form, outcome.instruction = assessment.form, assessment.instruction
+        return self._choose(request, asked, assessment, outcome.experiment)
 
-    def _choose(self, request: ChatRequest, asked: Asked, assessment: Assessment | None) -> Plan:
-        return choose(
+    def _choose(
+        self,
+        request: ChatRequest,
+        asked: Asked,
+        assessment: Assessment | None,
+        arm: Arm = "",
+    ) -> Plan:
+        plan = choose(
             request,
             asked,
             assessment,
             self._fleet.view(),
-            self._rules,
+            self._rules if self._learning is None else self._learning.rules(self._rules, arm),
             draw=self._draw(),
             at=datetime.now(UTC),
         )
+        return marked(plan, arm)
+
+    def _second_look(self, outcome: Outcome, plan: Plan, confidence: Confidence) -> Plan:
+        """The policy, asked again; how sure the draft was is kept to learn from."""
+        outcome.draft = confidence
+        looked = second_look(plan, confidence, self._rules)
+        return plan if looked is plan else marked(looked, outcome.experiment)
+
+    def _sure_early(self, outcome: Outcome, plan: Plan, confidence: Confidence) -> bool:
+        outcome.draft = confidence
+        return sure_early(plan, confidence, self._rules)
+
+    def _arm(self, request: ChatRequest, client: str) -> Arm:
+        return "" if self._learning is None else self._learning.arm(request, client)
+
+    def _begun(self, request: ChatRequest, asked: Asked, outcome: Outcome) -> Lesson | None:
+        if self._learning is None:
+            return None
+        return self._learning.begun(request, outcome, judged=asked.mode == "auto")
 
     def _leg_ended(self, request: ChatRequest, outcome: Outcome, leg: LegRecord) -> None:
         fill_usage(leg, request, leg.transcript_chars)

@@ -23,7 +23,7 @@ from router.deadline import Deadlines
 from router.dispatch import Dispatch
 from router.fleet import Fleet
 from router.observe import Observer
-from router.outcomes import OutcomeStore, SqliteOutcomes
+from router.outcomes import Notebook, OutcomeStore, SqliteOutcomes
 from router.policy import Rules
 from router.router import Router
 from router.weights import Exponents
@@ -34,6 +34,7 @@ from serving.engines.vllm import installed_build
 from serving.engines.weights import DEMO_NAME
 from serving.health import Readiness
 from serving.judge import JudgeLine
+from serving.learning import build_learning
 from serving.settings import Settings
 from serving.telemetry import Telemetry, configure
 from serving.tuning.tuned import TunedWatch
@@ -66,7 +67,7 @@ async def build(
         await warm_up(fleet)
     classifier = await build_classifier(settings, engines, env, closing)
     store = SqliteOutcomes(settings.outcomes.path)
-    router = build_router(settings, upstreams, fleet, classifier, telemetry, store)
+    router = build_router(settings, upstreams, fleet, classifier, telemetry, store, store)
     closing.push_async_callback(router.aclose)
     tuned = watch_tuned(settings, router, classifier)
     keys = {
@@ -120,10 +121,14 @@ def build_router(
     classifier: Classifier,
     telemetry: Telemetry,
     store: OutcomeStore,
+    notebook: Notebook | None = None,
 ) -> Router:
-    """The router with its collaborators."""
+    """The router with its collaborators; without a notebook it learns nothing."""
     observer = Observer(telemetry.tracer_provider, telemetry.meter_provider)
     observer.watch(store)
+    learning = None
+    if notebook is not None:
+        learning = build_learning(settings.learning, fleet, upstreams.catalogue, notebook, observer)
     return Router(
         fleet=fleet,
         catalogue=upstreams.catalogue,
@@ -133,6 +138,7 @@ def build_router(
         dispatch=Dispatch(fleet, instruction=settings.relay.continue_instruction),
         observer=observer,
         store=store,
+        learning=learning,
         aliases=settings.aliases,
         store_prompts=settings.outcomes.store_prompts,
     )

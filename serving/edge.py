@@ -11,7 +11,13 @@ from fastapi import FastAPI
 from serving.auth import ClientAuth, ClientKey, PageAccess
 from serving.dialects.openai.dialect import ChatCompletions
 from serving.errors import install_error_handlers
-from serving.handlers import Answering, ChatHandler, ModelsHandler, ProvidersHandler
+from serving.handlers import (
+    Answering,
+    ChatHandler,
+    FeedbackHandler,
+    ModelsHandler,
+    ProvidersHandler,
+)
 from serving.health import HealthHandler, Readiness
 from serving.routes import Handler, install_routes
 
@@ -34,6 +40,7 @@ def build_edge(
     install_routes(
         app,
         chat=ChatHandler(router, dialect, max_body),
+        feedback=FeedbackHandler(router, max_body),
         models=ModelsHandler(router, created=_now()),
         providers=ProvidersHandler(router),
         health=HealthHandler(readiness),

@@ -13,12 +13,15 @@ from opentelemetry.context import Context
 from models.chat import ChatRequest, Json
 from models.errors import ModelNotFound
 from router.health import HealthReport
+from router.learning.feedback import Said
+from router.learning.records import Feedback
 from router.plan import Plan, Target
 from router.router import Answer, Explanation, ModelListing
 from serving.auth import as_its_client_wants, client_name
 from serving.body import read_body
 from serving.dialects.base import Dialect
 from serving.dialects.encoding import encode
+from serving.feedback import feedback_object, parse_feedback
 from serving.replies import StreamedReply, WholeReply
 
 
@@ -33,6 +36,10 @@ class Answering(Protocol):
 
     async def explain(self, request: ChatRequest) -> Explanation:
         """Decide without answering."""
+        ...
+
+    async def feedback(self, said: Said, *, client: str) -> Feedback:
+        """Store what a client says of an answer; raises a `RequestError` for what does not fit."""
         ...
 
     def models(self) -> tuple[ModelListing, ...]:
@@ -71,6 +78,21 @@ class ChatHandler:
         parsed = self._dialect.parse(await read_body(request, self._max_body))
         asked = as_its_client_wants(request, parsed.request)
         return json_reply(explanation_object(await self._router.explain(asked)))
+
+
+class FeedbackHandler:
+    """What clients say of answers that they got."""
+
+    def __init__(self, router: Answering, max_body: int) -> None:
+        """`max_body` is in bytes."""
+        self._router = router
+        self._max_body = max_body
+
+    async def take(self, request: Request) -> Response:
+        """Store it, and show what was stored."""
+        said = parse_feedback(await read_body(request, self._max_body))
+        row = await self._router.feedback(said, client=client_name(request))
+        return json_reply(feedback_object(row))
 
 
 class ProvidersHandler:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from serving.handlers import ChatHandler, ModelsHandler, ProvidersHandler
+from serving.handlers import ChatHandler, FeedbackHandler, ModelsHandler, ProvidersHandler
 from serving.health import HealthHandler
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -17,6 +17,7 @@ def install_routes(
     app: FastAPI,
     *,
     chat: ChatHandler,
+    feedback: FeedbackHandler,
     models: ModelsHandler,
     providers: ProvidersHandler,
     health: HealthHandler,
@@ -26,6 +27,7 @@ def install_routes(
     routes: list[tuple[str, str, Handler]] = [
         ("POST", "/v1/chat/completions", chat.answer),
         ("POST", "/v1/route", chat.route),
+        ("POST", "/v1/feedback", feedback.take),
         ("GET", "/v1/models", models.list_all),
         ("GET", "/v1/models/{name:path}", models.get),
         ("GET", "/v1/providers", providers.list_all),

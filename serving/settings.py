@@ -135,6 +135,13 @@ class ClassifierSettings(Section):
         )
 
 
+def _checked_name(name: str) -> str:
+    provider, slash, model = name.partition("/")
+    if not (provider and slash and model):
+        raise ValueError(f"`{name}` must be written as provider/model")
+    return name
+
+
 def _checked_order(order: Any) -> Any:
     """Refuse with a sentence what is not made of names and of lists of names that are equals."""
     if not isinstance(order, list):
@@ -146,9 +153,7 @@ def _checked_order(order: Any) -> Any:
         for name in group:
             if not isinstance(name, str):
                 raise ValueError("it is a list of names, and of lists of names that are equals")
-            provider, slash, model = name.partition("/")
-            if not (provider and slash and model):
-                raise ValueError(f"`{name}` must be written as provider/model")
+            _checked_name(name)
     return cast("Any", order)
 
 
@@ -278,6 +283,25 @@ class OutcomeSettings(Section):
     store_prompts: bool = False
 
 
+class ExperimentSettings(Section):
+    """Another threshold, tried on a share of conversations; see router.learning.experiment."""
+
+    threshold: Threshold
+    share: float = Field(default=0.2, gt=0, le=1)
+
+
+class LearningSettings(Section):
+    """What is learned from traffic beside feedback; see router.learning.shadow.
+
+    Off unless set, since a comparison asks a paid model whose answer no client gets.
+    """
+
+    shadow_rate: float = Field(default=0.0, ge=0, le=1)  # share of fast answers to compare
+    shadow_budget_usd: float = Field(default=1.0, ge=0)  # a day (UTC)
+    judge: Annotated[str, AfterValidator(_checked_name)] | None = None  # else the deep model itself
+    experiment: ExperimentSettings | None = None
+
+
 class Settings(BaseSettings):
     """Everything that can be configured."""
 
@@ -295,6 +319,7 @@ class Settings(BaseSettings):
     relay: RelaySettings = RelaySettings()
     deadlines: DeadlineSettings = DeadlineSettings()
     outcomes: OutcomeSettings = OutcomeSettings()
+    learning: LearningSettings = LearningSettings()
 
     @classmethod
     @override

@@ -86,7 +86,8 @@ def _mismatch(report: str, choices: dict[str, list[str]]) -> RequestError:
     if match := _UNKNOWN.fullmatch(what):
         near = get_close_matches(match["key"], allowed, 1)
         hint = f" Did you mean `{near[0]}`?" if near else ""
-        return RequestError(f"{path}: unknown field `{match['key']}`.{hint}", param=path)
+        where = path or "The body"
+        return RequestError(f"{where}: unknown field `{match['key']}`.{hint}", param=path or None)
     if match := _INVALID.fullmatch(what):
         among = f" Use one of {', '.join(allowed)}." if allowed else ""
         return RequestError(f"{path}: {match['value']} is not known here.{among}", param=path)

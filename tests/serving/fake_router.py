@@ -14,6 +14,8 @@ from models.chat import ChatRequest
 from models.errors import HeadstartError
 from models.stream import Finished, StreamEvent, TextDelta, Usage, UsageReported
 from router.health import HealthReport
+from router.learning.feedback import Said, feedback
+from router.learning.records import Feedback, Known
 from router.outcome import LegRecord, Outcome
 from router.plan import Plan, Target
 from router.router import Answer, CostEstimate, Explanation, ModelListing
@@ -100,6 +102,11 @@ class FakeRouter:
         assessment = Assessment(task="code", p_fast=0.21, classifier="fake-v1")
         estimates = (CostEstimate(target=DEEP.name, usd=Decimal("0.00123"), note=""),)
         return Explanation(assessment=assessment, plan=PLAN, estimates=estimates)
+
+    async def feedback(self, said: Said, *, client: str) -> Feedback:
+        """Store nothing."""
+        known = Known(client=client, tiers=())
+        return feedback(said, known, client, at=1_760_000_000.5)
 
     def models(self) -> tuple[ModelListing, ...]:
         """Two names."""
