@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
 import numpy as np
 
@@ -43,9 +46,9 @@ class Drift:
         return "somewhat unlike the training data" if worst < FAR else "unlike the training data"
 
 
-def summarise(classifier: str, p_fast: Floats, tasks: Floats | list[str]) -> Baseline:
+def summarise(classifier: str, p_fast: Floats, tasks: list[str]) -> Baseline:
     """A baseline of these scores and tasks."""
-    names, counts = np.unique(np.asarray(tasks), return_counts=True)
+    names, counts = np.unique(np.array(tasks), return_counts=True)
     shares = dict(zip(names.tolist(), (counts / counts.sum()).tolist(), strict=True))
     return Baseline(classifier=classifier, p_fast=tenths(p_fast), tasks=shares)
 
@@ -76,3 +79,14 @@ def stability_index(before: Floats, after: Floats) -> float:
     """Population stability index of two lists of shares: 0 when they are the same."""
     old, new = np.maximum(before, _FLOOR), np.maximum(after, _FLOOR)
     return float(((new - old) * np.log(new / old)).sum())
+
+
+@cache
+def shipped_baseline() -> Baseline:
+    """Of the head that ships: scripts/training/baseline.py writes it."""
+    found = json.loads(files("classifier").joinpath("data/baseline.json").read_bytes())
+    return Baseline(
+        classifier=found["classifier"],
+        p_fast=np.array(found["p_fast"], np.float64),
+        tasks=found["tasks"],
+    )

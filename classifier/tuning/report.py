@@ -20,15 +20,11 @@ SCORE_BINS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confusion:
-    """How often requests of a named task (row) were taken for another (column)."""
+    """How often requests of a named task (row) were taken for a task (column)."""
 
-    names: tuple[str, ...]
+    named: tuple[str, ...]
+    said: tuple[str, ...]
     counts: NDArray[np.int_]
-
-    @property
-    def agreed(self) -> float:
-        """The share that was taken for what it was named."""
-        return float(np.trace(self.counts) / self.counts.sum())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,11 +133,8 @@ def _confusion(samples: Samples) -> Confusion | None:
     named = samples.only(samples.named_tasks != "")
     if not len(named):
         return None
-    names = np.unique(np.concatenate([named.named_tasks, named.tasks]))
-    counts = np.zeros((names.size, names.size), np.int_)
-    np.add.at(
-        counts,
-        (np.searchsorted(names, named.named_tasks), np.searchsorted(names, named.tasks)),
-        1,
-    )
-    return Confusion(names=tuple(names.tolist()), counts=counts)
+    names, said = np.unique(named.named_tasks), np.unique(named.tasks)
+    counts = np.zeros((names.size, said.size), np.int_)
+    places = np.searchsorted(names, named.named_tasks), np.searchsorted(said, named.tasks)
+    np.add.at(counts, places, 1)
+    return Confusion(named=tuple(names.tolist()), said=tuple(said.tolist()), counts=counts)

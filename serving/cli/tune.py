@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from classifier.tuning.curve import what_if
+from classifier.tuning.drift import shipped_baseline
 from classifier.tuning.report import TuningReport, build_report
 from classifier.tuning.samples import Samples
 from classifier.tuning.targets import DeepShare, MaxDrop, Target, check_target, parse_budget
@@ -24,8 +25,9 @@ from serving.engines.plan import inspect_machine, plan_engines
 from serving.settings import Settings
 from serving.settings_file import environment, load_settings
 from serving.tuning import words
-from serving.tuning.jsonl import read_rows
+from serving.tuning.jsonl import read_rows, refuse_foreign_scores
 from serving.tuning.logs import Log, Pricing, from_file, from_store
+from serving.tuning.page import write_report
 from serving.tuning.summary import print_moves, print_summary
 from serving.tuning.tuned import Tuned, read_tuned, write_tuned
 from serving.upstreams import plan_upstreams
@@ -118,7 +120,15 @@ def tune(
     log = asyncio.run(_log(settings, data, days))
     samples = Samples.of(log.samples)
     current = _current(settings, log.classifier)
-    found = build_report(samples, target, current, source=log.source, classifier=log.classifier)
+    baseline = shipped_baseline()
+    found = build_report(
+        samples,
+        target,
+        current,
+        source=log.source,
+        classifier=log.classifier,
+        baseline=baseline if baseline.classifier == log.classifier else None,
+    )
     print_summary(console, found, log.notes)
     if dry_run:
         _print_dry_run(console, settings, found, samples, data, days)
@@ -158,22 +168,26 @@ async def _log(settings: Settings, data: Path | None, days: float) -> Log:
     pricing = Pricing.of(upstreams.order, upstreams.catalogue, datetime.now(UTC))
     if data is None:
         return from_store(settings.outcomes.path, days, pricing)
+    rows = read_rows(data)
     async with AsyncExitStack() as closing:
         classifier = await build_classifier(settings, {}, env, closing)
-        rows = read_rows(data, classifier.name)
-        bar = closing.enter_context(_bar())
-        task = bar.add_task("classifying", total=sum(row.to_classify for row in rows))
+        refuse_foreign_scores(rows, classifier.name)
+        total = sum(row.to_classify for row in rows)
+        bar = closing.enter_context(_bar(total))
+        task = bar.add_task("classifying", total=total)
         return await from_file(data, rows, classifier, pricing, lambda: bar.advance(task))
 
 
-def _bar() -> Progress:
+def _bar(total: int) -> Progress:
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not (total and console.is_terminal),
     )
 
 
@@ -210,8 +224,6 @@ def _print_dry_run(
 
 
 def _write_report(console: Console, folder: Path, found: TuningReport, log: Log) -> None:
-    from serving.tuning.page import write_report
-
     page = write_report(folder, found, log.notes)
     console.print(f"\nReport: {page}", soft_wrap=True)
 

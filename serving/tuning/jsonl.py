@@ -44,11 +44,8 @@ class Row(msgspec.Struct, frozen=True):
         return bool(self.prompt)
 
 
-def read_rows(path: Path, classifier: str) -> list[Row]:
-    """The file's rows. Raises `TuningError` with the line of the first one that is wrong.
-
-    `classifier`: whose scores count; a `p_fast` that says it is another's is refused.
-    """
+def read_rows(path: Path) -> list[Row]:
+    """The file's rows. Raises `TuningError` with the line of the first one that is wrong."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -57,7 +54,17 @@ def read_rows(path: Path, classifier: str) -> list[Row]:
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
         raise TuningError(f"{path} is empty: write one JSON object per line, {_FORM}.")
-    return [_row(line, f"{path.name}, line {number}", classifier) for number, line in lines]
+    return [_row(line, f"{path.name}, line {number}") for number, line in lines]
+
+
+def refuse_foreign_scores(rows: Iterable[Row], classifier: str) -> None:
+    """Refuse a `p_fast` that says it was made by another classifier than the one that runs here."""
+    for row in rows:
+        if row.p_fast is not None and row.classifier not in ("", classifier):
+            raise TuningError(
+                f"The file's p_fast were made by {row.classifier}, and {classifier} runs here: their "
+                "scores cannot be compared. Leave p_fast out, and the prompts are classified again."
+            )
 
 
 async def to_samples(
@@ -77,7 +84,7 @@ async def to_samples(
     return samples
 
 
-def _row(line: str, place: str, classifier: str) -> Row:
+def _row(line: str, place: str) -> Row:
     try:
         row = msgspec.json.decode(line, type=Row)
     except msgspec.ValidationError as error:
@@ -95,11 +102,6 @@ def _row(line: str, place: str, classifier: str) -> Row:
         raise TuningError(f"{place} has neither a prompt nor p_fast. Right is {_FORM}.")
     if row.task and row.task not in TASKS:
         raise TuningError(f"{place}: `{row.task}` is no task; the tasks are {', '.join(TASKS)}.")
-    if row.p_fast is not None and row.classifier and row.classifier != classifier:
-        raise TuningError(
-            f"{place}: p_fast was made by {row.classifier}, and {classifier} runs here: their scores "
-            "cannot be compared. Leave p_fast out, and the prompts are classified again."
-        )
     return row
 
 

@@ -74,7 +74,7 @@ def today(report: TuningReport) -> str:
     verb = f"lose {points(seen)}" if seen >= 0 else f"gain {points(-seen)}"
     return (
         f"Today's thresholds {verb} against the deep tier alone in these samples "
-        f"(between {points(low)} and {points(high)})."
+        f"(between {100 * low:.3g} and {100 * high:.3g})."
     )
 
 

@@ -1,0 +1,204 @@
+"""`headstart tune` as a person types it, on scores that are already in the file or really made."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.outcomes import SqliteOutcomes
+from serving.__main__ import main
+from serving.tuning.tuned import Tuned, read_tuned, write_tuned
+from tests.classifier.tuning.rows import drawn
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+    Path("headstart.toml").write_text(
+        '[fast]\nurl = "http://127.0.0.1:9/v1"\n[classifier]\nmodel = "embedding"\n'
+    )
+
+
+class Run:
+    """What one command printed and how it ended."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
+        with pytest.raises(SystemExit) as ended:
+            main(["tune", *arguments])
+        self.code = ended.value.code
+        self.out, self.err = capsys.readouterr()
+        self.text = " ".join(self.out.split())
+
+
+def write(rows: list[dict[str, Any]], name: str = "my.jsonl") -> None:
+    Path(name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def scored(size: int) -> list[dict[str, Any]]:
+    """Rows whose scores are there already, so that nothing has to be classified."""
+    log = drawn(size)
+    return [
+        {"p_fast": float(p), "fast": bool(f), "deep": bool(d), "task": "code"}
+        for p, f, d in zip(log.p_fast, log.fast, log.deep, strict=True)
+    ]
+
+
+def test_prompts_are_classified_and_too_few_are_said_to_be_too_few(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(
+        [
+            {"prompt": "Hello!", "fast": 1, "deep": 1, "task": "chat"},
+            {"prompt": "Prove that sqrt(2) is irrational.", "fast": 0.2, "deep": 1.0},
+        ]
+    )
+    run = Run(capsys, "--data", "my.jsonl")
+
+    assert run.code == 0
+    assert "my.jsonl, 2 lines: 2 requests, 2 of them with known quality; scores by emb" in run.text
+    assert "Too few samples: with 2 not even a fast tier without a fault" in run.text
+    assert run.text.endswith(
+        "Keep asking the deep tier, or ask for less, for example --max-drop 0.05."
+    )
+
+
+def test_a_drop_is_promised_shown_and_applied(capsys: pytest.CaptureFixture[str]) -> None:
+    write(scored(3000))
+    run = Run(capsys, "--data", "my.jsonl", "--max-drop", "0.05", "--report", "tuning", "--apply")
+    tuned = read_tuned(Path("headstart.tuned.toml"))
+
+    assert run.code == 0
+    assert "With 95 % confidence, quality drops by at most 5 points" in run.text
+    assert f"Set the threshold to {tuned.threshold:.3g} (now 0.55)" in run.text
+    assert tuned.because in run.text
+    assert tuned.samples == 3000
+    assert Path("tuning/report.html").stat().st_size > 20_000
+    assert "Applied:" in run.text
+
+
+def test_the_tuned_threshold_is_the_one_of_now_afterwards(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(scored(3000))
+    Run(capsys, "--data", "my.jsonl", "--deep-share", "0.4", "--apply")
+    again = Run(capsys, "--data", "my.jsonl", "--deep-share", "0.4")
+    assert "Leave it as it is" in again.text
+
+
+def test_a_dry_run_counts_what_moves_and_changes_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write([{**row, "when": 60 * i} for i, row in enumerate(scored(2000))])
+    before = sorted(Path().iterdir())
+    run = Run(capsys, "--data", "my.jsonl", "--budget", "1/day", "--dry-run")
+
+    assert run.code == 0
+    assert "What my.jsonl, 2,000 lines would have done (nothing is changed):" in run.text
+    assert "fast → deep" in run.text
+    assert "In all $" in run.text
+    assert sorted(Path().iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "my.jsonl is empty: write one JSON object per line"),
+        ("{", "my.jsonl, line 1 is not JSON."),
+        ('\n\n{"prompt": "x", "fast": "good"}', "my.jsonl, line 3: fast: expected `"),
+        ('{"prompt": "x", "fast": 7}', "my.jsonl, line 1: fast = 7; scores lie between 0 and 1."),
+        ('{"p_fast": -0.5, "fast": 1}', "line 1: p_fast = -0.5; scores lie"),
+        ('{"fast": 1}', "line 1 has neither a prompt nor p_fast."),
+        ('{"prompt": "x", "task": "poetry"}', "line 1: `poetry` is no task; the tasks are chat"),
+        ('{"p_fast": 0.5}', "None of the 1 samples says how good an answer was"),
+        ('{"p_fast": 0.5, "fast": true}', "All 1 samples have the same fast score (1, good)"),
+        (
+            '{"p_fast": 0.5, "classifier": "other-v1"}',
+            "p_fast were made by other-v1, and embedding",
+        ),
+    ],
+)
+def test_a_bad_file_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], content: str, said: str
+) -> None:
+    Path("my.jsonl").write_text(content)
+    run = Run(capsys, "--data", "my.jsonl")
+    assert (run.code, run.out) == (2, "")
+    assert said in run.err
+    assert run.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--data", "gone.jsonl"], "Cannot read gone.jsonl: No such file"),
+        (["--max-drop", "2"], "--max-drop 2: it lies between 0 and 1"),
+        (["--max-drop", "0"], "A drop of exactly 0 cannot be proven"),
+        (["--confidence", "1"], "--confidence 1: it lies between 0.5 and 1"),
+        (["--budget", "much"], "The budget `much` is not written as dollars/day"),
+        (["--budget", "5", "--deep-share", "0.1"], "Choose one target"),
+        (["--budget", "5", "--per-task"], "--per-task goes with --max-drop"),
+        (["--apply", "--dry-run"], "choose one."),
+        ([], "headstart.db"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    run = Run(capsys, *arguments)
+    assert run.code == 2
+    assert said in run.err
+    assert not Path("headstart.db").exists()
+
+
+def test_an_empty_store_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    SqliteOutcomes(Path("headstart.db")).close()
+    run = Run(capsys)
+    assert run.code == 2
+    assert "has no request of the last 7 days that `auto` judged: the log is empty." in run.err
+
+
+def test_nothing_is_applied_without_a_promise(capsys: pytest.CaptureFixture[str]) -> None:
+    write(scored(50))
+    run = Run(capsys, "--data", "my.jsonl", "--apply")
+    assert run.code == 2
+    assert "Nothing is applied" in run.err
+    assert not Path("headstart.tuned.toml").exists()
+
+
+def test_a_server_with_a_judge_is_not_tuned_on_scores_without_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("headstart.toml").write_text(
+        '[fast]\nurl = "http://127.0.0.1:9/v1"\n[classifier]\nurl = "http://127.0.0.1:9/v1"\n'
+    )
+    write(scored(3000))
+    run = Run(capsys, "--data", "my.jsonl", "--deep-share", "0.5", "--apply")
+    assert run.code == 2
+    assert "your server's scores come from the judge too" in run.err
+
+
+def test_route_decides_by_the_tuned_thresholds(capsys: pytest.CaptureFixture[str]) -> None:
+    write(scored(10))
+    Run(capsys, "--data", "my.jsonl", "--deep-share", "0.5", "--apply")
+    written = read_tuned(Path("headstart.tuned.toml"))
+    write_tuned(
+        Path("headstart.tuned.toml"),
+        Tuned(
+            classifier=written.classifier,
+            threshold=0.01,
+            written=datetime(2026, 11, 24, tzinfo=UTC),
+            samples=10,
+            because="",
+        ),
+    )
+    with pytest.raises(SystemExit):
+        main(["route", "Prove that sqrt(2) is irrational"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "threshold 0.01" in shown
+    assert "tuned 2026-11-24" in shown
