@@ -212,7 +212,7 @@ def _count(text: str, outcome: Outcome, count: _Count) -> None:
         count.unfinished += 1
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_thousand_fault_schedules() -> None:
     """One event loop and one set of sockets for all: what leaks in one shows in the next."""
     with asyncio.Runner() as runner:
