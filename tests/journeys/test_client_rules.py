@@ -33,7 +33,7 @@ from tests.fakes.clients import (
 )
 from tests.fakes.fleet import hosted
 from tests.fakes.script import Turn
-from tests.journeys.client_rules import ANSWER, MIDDLE, ROWS, UPSTREAMS
+from tests.journeys.client_rules import ANSWER, MIDDLE, ROWS, UPSTREAMS, Upstream
 from tests.serving.live import headstart
 from tests.serving.openai_reader import read_stream
 
@@ -53,13 +53,28 @@ _ROUTES: dict[str, dict[str, Any]] = {
 }
 # Each hosted model twice (once more when it stalled), the draft, the rescue.
 _MOST_LEGS = 2 * len(_HOSTED) + 2
-_DEADLINES = {
-    "fast_first_token": 2.0,
-    "classifier": 2.0,
-    "deep_first_sentence": 2.0,
-    "stall": 0.3,
-    "request": 30.0,
-}
+_AT_ONCE = [name for name in UPSTREAMS if name != "stall"]
+# Nobody who is healthy may be late, however busy the machine is: only those who stall are.
+_PATIENT = {"fast_first_token": 5.0, "classifier": 5.0, "deep_first_sentence": 5.0, "stall": 5.0}
+_BRISK = {"fast_first_token": 1.5, "classifier": 1.5, "deep_first_sentence": 1.5, "stall": 0.3}
+_HASTY = dict.fromkeys(_PATIENT, 0.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """One question of one client: which leg it reaches first, where that breaks, how it reads."""
+
+    client: Client
+    route: str
+    at: int
+    stream: bool
+
+    @property
+    def healthy(self) -> str:
+        """A leg that is never the first one asked."""
+        if self.route == "fast" or (self.route == "draft" and self.at == 0):
+            return "deepseek" if self.at else "anthropic"
+        return "fast"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +85,30 @@ class Stage:
     cases: Cases
     http: httpx.AsyncClient
 
-    async def play(
-        self, client: Client, route: str, casting: Casting, *, stream: bool
-    ) -> tuple[Told, int]:
+    async def ask(self, play: Play, casting: Casting) -> tuple[Told, int]:
         """What the client got, and how many requests that cost the providers."""
         case = self.cases.add(casting)
         prompt = f"Tell me about the Rhine. case-{case}"
-        body = {**_ROUTES[route], "messages": [{"role": "user", "content": prompt}]}
-        told = await client.ask(self.http, self.url, body, stream=stream)
+        body = {**_ROUTES[play.route], "messages": [{"role": "user", "content": prompt}]}
+        told = await play.client.ask(self.http, self.url, body, stream=play.stream)
         return told, self.cases.asked[case]
 
 
 @pytest.fixture(scope="module")
 async def stage(anyio_backend: str) -> AsyncGenerator[Stage]:
-    async with _stage(_DEADLINES) as running:
+    async with _stage(_PATIENT) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def brisk(anyio_backend: str) -> AsyncGenerator[Stage]:
+    async with _stage(_BRISK) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 async def hasty(anyio_backend: str) -> AsyncGenerator[Stage]:
-    """Waits for nobody: for cases in which nobody comes."""
-    async with _stage(dict.fromkeys(_DEADLINES, 0.2) | {"request": 30.0}) as running:
+    async with _stage(_HASTY) as running:
         yield running
 
 
@@ -115,45 +133,18 @@ async def _stage(deadlines: dict[str, float]) -> AsyncGenerator[Stage]:
         assert sum(fake.unanswered for fake in (fast, *fakes.values())) == 0
 
 
-def _plays(name: str, *, most: int = FOR_EVER) -> list[tuple[Client, str, int, bool]]:
-    """Client, route, place, streaming: each client streams, on routes that take turns; a whole
-    answer reads the same to all of them, so one asks for it on every route."""
-    places = (0, MIDDLE) if UPSTREAMS[name].placed else (0,)
-    routes = cycle(_ROUTES)
-    streamed = [(kind(most=most), next(routes), at, True) for kind in ALL for at in places]
-    whole = [(Client(most=most), route, at, False) for route in _ROUTES for at in places]
-    return streamed + whole
-
-
-def _healthy(route: str, at: int) -> str:
-    """The one leg that is left: never the first one asked."""
-    if route == "fast" or (route == "draft" and at == 0):
-        return "deepseek" if at else "anthropic"
-    return "fast"
-
-
-@pytest.mark.parametrize("name", UPSTREAMS)
+@pytest.mark.parametrize("name", _AT_ONCE)
 async def test_with_one_healthy_leg_left_every_client_gets_the_answer_once(
     stage: Stage, name: str
 ) -> None:
-    plays = _plays(name)
-
-    async def play(client: Client, route: str, at: int, stream: bool) -> tuple[Told, int]:
-        healthy = _healthy(route, at)
-        bad = UPSTREAMS[name].turn(at)
-        return await stage.play(
-            client, route, lambda p: Turn(answer=ANSWER) if p == healthy else bad, stream=stream
-        )
-
-    results = await asyncio.gather(*(play(*each) for each in plays))
-    for (client, route, at, stream), (told, upstream) in zip(plays, results, strict=True):
-        where = (type(client).__name__, route, at, stream, told.replies[0])
-        assert (told.shown, told.gave_up, told.requests) == (ANSWER, None, 1), where
-        assert 1 <= upstream <= _MOST_LEGS, where
-        _check_clean(told.replies[0])
+    await _one_is_left(stage, name)
 
 
-@pytest.mark.parametrize("name", [name for name in UPSTREAMS if name != "stall"])
+async def test_when_all_others_stall_every_client_gets_the_answer_once(brisk: Stage) -> None:
+    await _one_is_left(brisk, "stall")
+
+
+@pytest.mark.parametrize("name", _AT_ONCE)
 async def test_with_no_leg_left_every_client_gets_one_clean_end(stage: Stage, name: str) -> None:
     await _nobody_is_left(stage, name)
 
@@ -162,42 +153,63 @@ async def test_when_all_legs_stall_every_client_gets_one_clean_end(hasty: Stage)
     await _nobody_is_left(hasty, "stall")
 
 
-async def _nobody_is_left(stage: Stage, name: str) -> None:
-    behaviour = UPSTREAMS[name]
-    plays = _plays(name, most=2)
-
-    async def play(client: Client, route: str, at: int, stream: bool) -> tuple[Told, int]:
-        return await stage.play(client, route, lambda _: behaviour.turn(at), stream=stream)
-
-    results = await asyncio.gather(*(play(*each) for each in plays))
-    for (client, route, at, stream), (told, upstream) in zip(plays, results, strict=True):
-        where = (type(client).__name__, route, at, stream, told.replies[0])
-        assert upstream <= _MOST_LEGS * told.requests, where
-        for reply in told.replies:
-            _check_clean(reply)
-        if _is_error(told.replies[0]):
-            assert told.shown == "", where
-        else:
-            assert (told.gave_up, told.requests) == (None, 1), where
-            assert ANSWER.startswith(told.shown), where
-        if behaviour.borne:
-            assert told.shown == ANSWER, where
-        elif behaviour.placed and at:
-            assert told.shown, where
-
-
 @pytest.mark.parametrize("name", ["429", "500"])
 @pytest.mark.parametrize("kind", [Codex, Continue, Aider, OpenCode])
-async def test_retries_for_ever_cost_the_providers_no_more_than_one_request_each(
+async def test_retries_for_ever_cost_each_provider_no_more_than_one_request_each(
     stage: Stage, name: str, kind: type[Client]
 ) -> None:
-    told, upstream = await stage.play(
-        kind(), "fast", lambda _: UPSTREAMS[name].turn(0), stream=True
-    )
+    play = Play(kind(), "fast", 0, stream=True)
+    told, upstream = await stage.ask(play, lambda _: UPSTREAMS[name].turn(0))
     assert told.gave_up == ("429" if name == "429" else "5xx")
     assert told.requests <= 30
     assert upstream <= (len(_HOSTED) + 1) * told.requests
-    assert {reply.headers["retry-after"] for reply in told.replies} == {"5"}
+    assert all(int(reply.headers["retry-after"]) >= 1 for reply in told.replies)
+
+
+async def _one_is_left(stage: Stage, name: str) -> None:
+    upstream, good = UPSTREAMS[name], Turn(answer=ANSWER)
+
+    async def ask(play: Play) -> tuple[Told, int]:
+        bad = upstream.turn(play.at)
+        return await stage.ask(play, lambda provider: good if provider == play.healthy else bad)
+
+    plays = _plays(upstream)
+    for play, (told, asked) in zip(plays, await asyncio.gather(*map(ask, plays)), strict=True):
+        assert (told.shown, told.gave_up, told.requests) == (ANSWER, None, 1), (play, told.replies)
+        assert 1 <= asked <= _MOST_LEGS, play
+        _check_clean(told.replies[0])
+
+
+async def _nobody_is_left(stage: Stage, name: str) -> None:
+    upstream = UPSTREAMS[name]
+
+    async def ask(play: Play) -> tuple[Told, int]:
+        return await stage.ask(play, lambda _: upstream.turn(play.at))
+
+    plays = _plays(upstream, most=2)
+    for play, (told, asked) in zip(plays, await asyncio.gather(*map(ask, plays)), strict=True):
+        for reply in told.replies:
+            _check_clean(reply)
+        assert asked <= _MOST_LEGS * told.requests, play
+        if _is_error(told.replies[0]):
+            assert told.shown == "", play
+        else:
+            assert (told.gave_up, told.requests) == (None, 1), (play, told.replies)
+            assert ANSWER.startswith(told.shown), play
+        if upstream.borne:
+            assert told.shown == ANSWER, play
+        elif upstream.placed and play.at and name in _AT_ONCE:  # a stall may come before that
+            assert told.shown, play
+
+
+def _plays(upstream: Upstream, *, most: int = FOR_EVER) -> list[Play]:
+    """Each client streams, on routes that take turns; a whole answer reads the same to all of
+    them, so one client asks for it, on every route."""
+    places = (0, MIDDLE) if upstream.placed else (0,)
+    routes = cycle(_ROUTES)
+    streamed = [Play(kind(most=most), next(routes), at, True) for kind in ALL for at in places]
+    whole = [Play(Client(most=most), route, at, False) for route in _ROUTES for at in places]
+    return streamed + whole
 
 
 def _check_clean(reply: Reply) -> None:
