@@ -64,6 +64,8 @@ def combine(judged: Assessment, sure: Assessment) -> Assessment:
         signals={**sure.signals, **judged.signals},
         user_task=sure.user_task,
         embedding=sure.embedding,
+        form=sure.form,
+        instruction=sure.instruction,
     )
 
 
