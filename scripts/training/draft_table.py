@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,6 @@ Doubles = NDArray[np.float64]
 BATCH = 64
 NETS = 5  # averaged, as for the head
 MISSING = float("nan")
-HALF = math.log(0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     known = {question.key: question for question in questions(given.data)}
     lines = {line["key"]: line for path in given.drafts for line in kept(path)}
-    rows = [row_of(known[key], line) for key, line in lines.items() if key in known]
+    rows = [row_of(known[key], line) for key, line in lines.items() if not cut(known[key], line)]
     rows.sort(key=lambda row: row.question.key)
     encoder = MiniLmEncoder(precision="float32")
     save(given.out, rows, prompt_only(rows, encoder), given.model)
+
+
+def cut(question: Question, line: Raw) -> bool:
+    """Left out: nobody knows whether the rest would have been right."""
+    return line["finish"] == "length" and question.cut_inside(line["text"])
 
 
 def row_of(question: Question, line: Raw) -> Row:
@@ -73,11 +76,11 @@ def row_of(question: Question, line: Raw) -> Row:
     tokens = list(sentence(line))
     columns = {
         name: MISSING if value is None else float(value)
-        for name, value in asdict(DraftSignals.of(tokens)).items()
+        for name, value in DraftSignals.of(tokens).named().items()
     }
     return Row(
         question=question,
-        right=line["right"],
+        right=line["right"] or question.right(line["text"]),
         columns={**columns, **_details(tokens), **_dear(line)},
     )
 
@@ -106,7 +109,6 @@ def _details(tokens: Sequence[TokenLogprob]) -> dict[str, float]:
     return {
         **{f"mean_{n}": float(np.mean(found[:n])) if found else MISSING for n in (1, 8, 16)},
         **{f"entropy_{n}": float(np.mean(listed[:n])) if listed else MISSING for n in (1, 4, 8)},
-        "unsure": sum(chance < HALF for chance in found) / len(found) if found else MISSING,
     }
 
 
@@ -146,13 +148,12 @@ def prompt_only(rows: Sequence[Row], encoder: Encoder) -> dict[str, Doubles]:
 
 def _embeddings(asks: Sequence[Ask], encoder: Encoder) -> Floats:
     """Batches of like lengths, in the order asked."""
-    order = np.argsort([len(ask.full) for ask in asks], kind="stable")
+    order = sorted(range(len(asks)), key=lambda at: len(asks[at].full))
     found = [
-        encoder.encode([asks[at].full for at in order[start : start + BATCH].tolist()])
+        encoder.encode([asks[at].full for at in order[start : start + BATCH]])
         for start in range(0, len(asks), BATCH)
     ]
-    out = np.concatenate(found)
-    return out[np.argsort(order, kind="stable")]
+    return np.concatenate(found)[np.argsort(order)]
 
 
 def _scores(x: Floats, targets: Floats, seen: NDArray[np.bool_]) -> Doubles:

@@ -137,10 +137,16 @@ class Question:
         best = max(scores)
         return LETTERS[scores.index(best)] if best and scores.count(best) == 1 else ""
 
+    def cut_inside(self, reply: str) -> bool:
+        """Whether a reply that hit the token limit broke off inside what was asked for."""
+        return self.kind in ("number", "program") and reply.rpartition("\n")[2][:1].isspace()
+
     def program(self, reply: str) -> str:
-        """The reply's code with the tests behind it."""
+        """The reply's code, without a last line that was cut off, and the tests behind it."""
         fenced = _FENCED.search(reply)
         code = fenced[1] if fenced else reply
+        if fenced and not reply.endswith("```"):
+            code = code.rpartition("\n")[0] if not _parses(code) else code
         if self.benchmark == "mbpp":
             return "\n".join([code, *self._tests])
         if self.kind == "number":
@@ -162,6 +168,14 @@ def questions(folder: Path) -> Iterator[Question]:
             answer=_lettered(row["answer"]) if kind == "choice" else row["answer"],
             choices=_choices(row["choices"]) if kind == "choice" else (),
         )
+
+
+def _parses(code: str) -> bool:
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _lettered(label: str) -> str:

@@ -82,6 +82,8 @@ def test_only_what_can_be_checked_is_asked(by_benchmark: dict[str, Question]) ->
         ("mbpp", "def f(x):\n    return 2 * x", True),
         ("mbpp", "```python\ndef f(x):\n    return x + 2\n```", False),
         ("mbpp", "Sure, here is how", False),
+        ("mbpp", "```python\ndef f(x):\n    return 2 * x\n\n# Check it\nassert f(1) ==", True),
+        ("mbpp", "```python\ndef f(x):\n    return 2 *", False),
         ("human_eval", "```python\ndef g(x):\n    return x + 1\n```", True),
         ("human_eval", "    return x + 1", True),
         ("human_eval", "    return x", False),
@@ -91,6 +93,13 @@ def test_replies_are_graded(
     by_benchmark: dict[str, Question], benchmark: str, reply: str, right: bool
 ) -> None:
     assert by_benchmark[benchmark].right(reply) is right
+
+
+def test_a_draft_cut_inside_its_function_is_left_out(by_benchmark: dict[str, Question]) -> None:
+    program, trivia = by_benchmark["mbpp"], by_benchmark["trivia_qa"]
+    assert program.cut_inside("```python\ndef f(x):\n    return 2")
+    assert not program.cut_inside("```python\ndef f(x):\n    return 2\nassert f(")
+    assert not trivia.cut_inside(" Paris is")
 
 
 def test_choices_come_by_letter_and_programs_with_a_test(
