@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from classifier.draft import DraftSignals
 from models.stream import Finished, StreamEvent, TextDelta, TokenLogprob
 from router.cuts import last_break
 from router.sentences import first_boundary
@@ -19,6 +20,7 @@ class Confidence:
     mean: float | None = None  # None: the engine gave none
     minimum: float | None = None
     tokens: int = 0
+    words: tuple[TokenLogprob, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def of(cls, logprobs: Sequence[TokenLogprob]) -> Confidence:
@@ -26,7 +28,12 @@ class Confidence:
         if not logprobs:
             return cls()
         values = [token.logprob for token in logprobs]
-        return cls(sum(values) / len(values), min(values), len(values))
+        return cls(sum(values) / len(values), min(values), len(values), tuple(logprobs))
+
+    @property
+    def signals(self) -> DraftSignals:
+        """All that the tokens tell, as the judge of drafts reads it."""
+        return DraftSignals.of(self.words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from classifier.assessment import Assessment
+from classifier.draft import DraftJudge, DraftSignals
 from models.card import ModelCard
 from models.chat import ChatRequest, Media, Merge
 from models.errors import PromptTooLong, Unsupported
@@ -108,26 +109,53 @@ def threshold_for(task: str, rules: Rules) -> float:
     return rules.thresholds.get(task, rules.threshold)
 
 
-def second_look(plan: Plan, confidence: Confidence, rules: Rules) -> Plan:
-    """The plan once the draft's own confidence is known: an unsure draft is never shown."""
+def second_look(
+    plan: Plan, confidence: Confidence, rules: Rules, judge: DraftJudge | None = None
+) -> Plan:
+    """The plan once the draft's first sentence stands, which is the better judge of the two.
+
+    `judge` moves the chance by what the sentence tells of itself: the draft may turn out to be
+    enough after all, or not. Whatever the chance, a draft under its task's bar is never shown.
+    """
     asked_by_name = plan.threshold is None
-    missed = _bar(plan, rules).missed_by(confidence)
-    if not missed or asked_by_name or not plan.deep:
+    if asked_by_name or not plan.deep:
         return plan
-    because = f"the draft is unsure of itself for {plan.task} ({missed})"
-    return replace(plan, route="deep", because=because, draft=None)
+    missed = _bar(plan, rules).missed_by(confidence)
+    if missed:
+        because = f"the draft is unsure of itself for {plan.task} ({missed})"
+        return replace(plan, route="deep", because=because, draft=None)
+    return _weighed(plan, confidence.signals, judge)
 
 
-def sure_early(plan: Plan, confidence: Confidence, rules: Rules) -> bool:
-    """Whether a fast plan's draft may be shown before its first sentence ends.
+def sure_early(
+    plan: Plan, confidence: Confidence, rules: Rules, judge: DraftJudge | None = None
+) -> Plan | None:
+    """The plan with which a fast plan's draft is shown before its first sentence ends; None: not yet.
 
     Nothing is going to be spliced behind it, so the sentence is only waited for to judge it, and
     a few words that are sure enough tell as much.
     """
     enough = 0 < rules.early_tokens <= confidence.tokens
     if plan.route != "fast" or not enough or confidence.mean is None:
-        return False
-    return not _bar(plan, rules).missed_by(confidence)
+        return None
+    if _bar(plan, rules).missed_by(confidence):
+        return None
+    so_far = replace(confidence.signals, length=None)  # how long the sentence gets is not known yet
+    looked = _weighed(plan, so_far, judge)
+    return looked if looked.route == "fast" else None
+
+
+def _weighed(plan: Plan, signals: DraftSignals, judge: DraftJudge | None) -> Plan:
+    """The plan by the chance that prompt and draft give together."""
+    if judge is None or plan.p_fast is None or plan.threshold is None or plan.draft is None:
+        return plan
+    p_fast = judge.p_fast(plan.p_fast, signals, plan.task)
+    if p_fast == plan.p_fast:
+        return plan  # nothing is known of this engine's drafts, or it told nothing of this one
+    enough = p_fast >= plan.threshold
+    sign = ">=" if enough else "<"
+    because = f"{plan.because}; with the draft's own words {p_fast:.2f} {sign} {plan.threshold:.2f}"
+    return replace(plan, route="fast" if enough else "deep", p_fast=p_fast, because=because)
 
 
 def shares_now(fleet: FleetView, rules: Rules, at: datetime) -> dict[str, dict[str, float]]:

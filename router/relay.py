@@ -67,7 +67,7 @@ class Relay:
         deadlines: Deadlines,
         now: float,
         second_look: Callable[[Plan, Confidence], Plan],
-        sure_early: Callable[[Plan, Confidence], bool] = lambda _plan, _confidence: False,
+        sure_early: Callable[[Plan, Confidence], Plan | None] = lambda _plan, _confidence: None,
         exact_only: bool = False,
         whole_words: bool = True,
     ) -> None:
@@ -75,7 +75,7 @@ class Relay:
 
         draft: speaks first, behind the gate, while `plan` may still be in the making.
         second_look: the policy, asked again once the draft's first sentence stands.
-        sure_early: the policy's word that a fast plan need not wait for that sentence.
+        sure_early: the plan, when the policy says that it need not wait for that sentence.
         exact_only: only native prefill may go on after shown text (JSON must not be garbled).
         whole_words: show words when they are whole; False where each token counts (logprobs).
         """
@@ -314,12 +314,17 @@ class Relay:
         elif plan.draft is None:
             self._discard_draft(step, now)
         elif plan.route == "deep" and plan.deep and plan.merge != "continue":
-            draft, self._current = self._current, None
-            gate, self._gate = self._gate, Gate()
-            self._beside.begin(step, draft, gate, plan, now)
-            self._carry_on(step, "plan", now)
+            self._step_aside(step, plan, now)
         else:
             self._try_gate(step, now)
+
+    def _step_aside(self, step: Step, plan: Plan, now: float) -> None:
+        """The draft goes on beside the deep leg, as the merge mode says."""
+        draft, self._current = self._current, None
+        assert draft is not None
+        gate, self._gate = self._gate, Gate()
+        self._beside.begin(step, draft, gate, plan, now)
+        self._carry_on(step, "plan", now)
 
     def _try_gate(self, step: Step, now: float) -> None:
         """Decide about the draft once its first sentence and the plan are both there."""
@@ -328,16 +333,20 @@ class Relay:
         length = self._gate.sentence()
         if length is None:
             words = self._gate.confidence(len(self._gate.text))
-            if self._sure_early(self.plan, words):
+            early = self._sure_early(self.plan, words)
+            if early is not None:
+                self.plan = early
                 self._release(step, now)
             return
-        self.plan = self._second_look(self.plan, self._gate.confidence(length))
-        if self.plan.route == "fast":
+        self.plan = plan = self._second_look(self.plan, self._gate.confidence(length))
+        if plan.route == "fast":
             self._release(step, now)
-        elif self.plan.draft is not None and length:
-            self._hand_over(step, length, now)
-        else:
+        elif plan.draft is None or not length:
             self._discard_draft(step, now)
+        elif plan.merge != "continue" and plan.deep:
+            self._step_aside(step, plan, now)
+        else:
+            self._hand_over(step, length, now)
 
     def _release(self, step: Step, now: float) -> None:
         """The draft is the answer: show what is held and let it go on."""

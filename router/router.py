@@ -35,6 +35,7 @@ from models.tokens import estimate_prompt
 from router.chain import ORDINARY, written
 from router.deadline import Deadlines
 from router.dispatch import Dispatch, LegHooks
+from router.engine_judge import EngineJudge
 from router.fleet import Fleet
 from router.gate import Confidence
 from router.health import HealthReport
@@ -117,16 +118,19 @@ class Router:
         aliases: Mapping[str, str],
         store_prompts: bool = False,
         draw: Callable[[], float] = random.random,
+        draft_judge: EngineJudge | None = None,
     ) -> None:
         """Keep the collaborators; nothing starts here. `draw` gives 0..1: see `policy.choose`.
 
-        Without `learning`, requests teach nothing and feedback is refused.
+        Without `learning`, requests teach nothing and feedback is refused. Without `draft_judge` the
+        draft's words can only hold it back: the prompt decides.
         """
         self._fleet = fleet
         self._catalogue = catalogue
         self._classifier = classifier
         self._rules = rules
         self._deadlines = deadlines
+        self._draft_judge = draft_judge
         self._dispatch = dispatch
         self._observer = observer
         self._store = store
@@ -331,12 +335,19 @@ class Router:
     def _second_look(self, outcome: Outcome, plan: Plan, confidence: Confidence) -> Plan:
         """The policy, asked again; how sure the draft was is kept to learn from."""
         outcome.draft = confidence
-        looked = second_look(plan, confidence, self._rules)
+        judge = self._draft_judge
+        looked = second_look(plan, confidence, self._rules, judge and judge.judge)
+        if judge is not None:
+            judge.watch(plan.task, confidence.signals)
         return plan if looked is plan else marked(looked, outcome.experiment)
 
-    def _sure_early(self, outcome: Outcome, plan: Plan, confidence: Confidence) -> bool:
+    def _sure_early(self, outcome: Outcome, plan: Plan, confidence: Confidence) -> Plan | None:
+        judge = self._draft_judge
+        early = sure_early(plan, confidence, self._rules, judge and judge.judge)
+        if early is None:
+            return None
         outcome.draft = confidence
-        return sure_early(plan, confidence, self._rules)
+        return early if early is plan else marked(early, outcome.experiment)
 
     def _arm(self, request: ChatRequest, client: str) -> Arm:
         return "" if self._learning is None else self._learning.arm(request, client)

@@ -47,9 +47,10 @@ class Experiment:
 
 def marked(plan: Plan, arm: Arm) -> Plan:
     """The plan, saying which arm it comes from where the threshold had a say."""
-    if not arm or plan.threshold is None:
+    mark = f" (experiment, arm {arm})"
+    if not arm or plan.threshold is None or mark in plan.because:
         return plan
-    return replace(plan, because=f"{plan.because} (experiment, arm {arm})")
+    return replace(plan, because=f"{plan.because}{mark}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.assessment import Assessment
+from classifier.draft import DraftJudge, Usual
 from models.card import Abilities, ModelCard
 from models.chat import ChatRequest, Extension, Media, Message, ResponseFormat, Text, Tool
 from models.errors import PromptTooLong, Unsupported
+from models.stream import TokenLogprob
 from router.gate import Bar, Confidence
 from router.plan import Plan, Target
 from router.policy import (
@@ -176,7 +178,7 @@ def test_one_unlikely_word_is_enough_to_withdraw_a_draft() -> None:
     assert unsure.because == (
         "the draft is unsure of itself for knowledge (least likely token -4.50 < -4.00)"
     )
-    assert not sure_early(_plan(_ask(), 0.9), slip, rules)
+    assert sure_early(_plan(_ask(), 0.9), slip, rules) is None
 
 
 def test_a_task_may_have_a_bar_of_its_own() -> None:
@@ -189,8 +191,8 @@ def test_a_task_may_have_a_bar_of_its_own() -> None:
     )
     surer = replace(middling, mean=-0.7)
     assert second_look(code, surer, rules) == code
-    assert sure_early(code, surer, rules)
-    assert not sure_early(code, middling, rules)
+    assert sure_early(code, surer, rules) == code
+    assert sure_early(code, middling, rules) is None
 
 
 def test_an_unsure_draft_is_withdrawn_when_the_classifier_gave_no_answer() -> None:
@@ -206,11 +208,62 @@ def test_a_draft_that_the_client_asked_for_by_name_is_shown_as_it_is() -> None:
 def test_a_fast_plan_is_shown_early_only_when_its_first_words_are_sure() -> None:
     fast, deep = _plan(_ask(), 0.9), _plan(_ask(), 0.1)
     sure = Confidence(mean=-0.5, minimum=-2.0, tokens=8)
-    assert sure_early(fast, sure, _RULES)
-    assert not sure_early(deep, sure, _RULES)
-    assert not sure_early(fast, replace(sure, tokens=7), _RULES)
-    assert not sure_early(fast, replace(sure, mean=-1.6), _RULES)
-    assert not sure_early(fast, sure, replace(_RULES, early_tokens=0))
+    assert sure_early(fast, sure, _RULES) == fast
+    assert sure_early(deep, sure, _RULES) is None
+    assert sure_early(fast, replace(sure, tokens=7), _RULES) is None
+    assert sure_early(fast, replace(sure, mean=-1.6), _RULES) is None
+    assert sure_early(fast, sure, replace(_RULES, early_tokens=0)) is None
+
+
+def _words(logprob: float, tokens: int = 8) -> Confidence:
+    return Confidence.of([TokenLogprob("w", logprob)] * tokens)
+
+
+_JUDGE = DraftJudge(
+    version="test",
+    learned_on="test",
+    weights={"mean": 1.0},
+    usual={"knowledge": {"mean": Usual(mean=-0.6, spread=0.2)}},
+)
+
+
+def test_a_draft_that_is_surer_than_usual_is_enough_after_all() -> None:
+    plan = _plan(_ask(), 0.4)
+    looked = second_look(plan, _words(-0.2), _RULES, _JUDGE)
+    assert (plan.route, looked.route, looked.draft) == ("deep", "fast", _FAST)
+    assert looked.p_fast == pytest.approx(0.83, abs=0.01)
+    assert looked.because == (
+        "P(fast is good enough) = 0.40 < 0.55 for knowledge; with the draft's own words 0.83 >= 0.55"
+    )
+
+
+def test_a_draft_that_is_less_sure_than_usual_is_handed_over() -> None:
+    looked = second_look(_plan(_ask(), 0.6), _words(-1.0), _RULES, _JUDGE)
+    assert (looked.route, looked.draft) == ("deep", _FAST)
+    assert looked.because.endswith("with the draft's own words 0.17 < 0.55")
+
+
+def test_a_draft_under_the_bar_is_withdrawn_whatever_the_chance() -> None:
+    bold = replace(_JUDGE, bias=50.0)
+    assert second_look(_plan(_ask(), 0.6), _words(-1.6), _RULES, bold).draft is None
+
+
+def test_what_the_judge_does_not_know_is_left_to_the_prompt() -> None:
+    for plan, words in (
+        (_plan(_ask(), 0.4), Confidence()),
+        (_plan(_ask(), 0.4, "code"), _words(-0.2)),
+        (choose(_ask(), _AUTO, None, _FLEET, _RULES), _words(-0.2)),
+        (choose(_ask(), Asked(mode="fast"), None, _FLEET, _RULES), _words(-0.2)),
+    ):
+        assert second_look(plan, words, _RULES, _JUDGE) == plan
+
+
+def test_first_words_that_are_not_sure_enough_wait_for_their_sentence() -> None:
+    plan = _plan(_ask(), 0.6)
+    early = sure_early(plan, _words(-0.6), _RULES, _JUDGE)
+    assert early is not None
+    assert early.p_fast == pytest.approx(0.6)
+    assert sure_early(plan, _words(-0.9), _RULES, _JUDGE) is None
 
 
 def test_text_is_only_taken_back_from_a_client_that_asked_for_it() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from models.chat import Merge
 from models.errors import DeadlineExceeded, Overloaded, ProviderStalled, ProviderTimeout
 from models.stream import (
     Failed,
@@ -51,7 +52,10 @@ def test_nothing_is_shown_before_a_sentence_and_a_plan_are_there() -> None:
 
 def test_a_sure_fast_draft_does_not_wait_for_its_sentence() -> None:
     made = world(
-        {"fast": Script(piece=4)}, plan=None, draft=FAST, sure_early=lambda _, c: c.tokens >= 3
+        {"fast": Script(piece=4)},
+        plan=None,
+        draft=FAST,
+        sure_early=lambda plan, words: plan if words.tokens >= 3 else None,
     )
     made.do(made.relay.decided(plan("fast"), 0.01))
     made.speak(0, 3)
@@ -60,6 +64,35 @@ def test_a_sure_fast_draft_does_not_wait_for_its_sentence() -> None:
     assert 0 < len(made.text) < len(FIRST_SENTENCE)
     made.run()
     assert made.text == ANSWER
+
+
+@pytest.mark.parametrize("merge", ["continue", "thinking", "revise", "hold"])
+def test_a_first_sentence_that_is_not_good_enough_turns_a_fast_plan_deep(merge: Merge) -> None:
+    made = world(
+        {"fast": Script(), "a": Script()},
+        plan=None,
+        draft=FAST,
+        second_look=lambda plan, _: replace(plan, route="deep"),
+    )
+    made.do(made.relay.decided(replace(plan("fast", draft=FAST), merge=merge), 0.01))
+    made.run()
+    assert made.text == ANSWER
+    assert made.opened[1].transcript == (FIRST_SENTENCE if merge == "continue" else "")
+    assert made.relay.plan is not None
+    assert made.relay.plan.route == "deep"
+
+
+def test_a_first_sentence_that_is_good_enough_turns_a_deep_plan_fast() -> None:
+    made = world(
+        {"fast": Script(), "a": Script()},
+        plan=None,
+        draft=FAST,
+        second_look=lambda plan, _: replace(plan, route="fast"),
+    )
+    made.do(made.relay.decided(plan(), 0.01))
+    made.run()
+    assert made.text == ANSWER
+    assert [leg.role for leg in made.relay.records] == ["draft"]
 
 
 def test_a_deep_plan_keeps_the_first_sentence_and_hands_over() -> None:

@@ -41,8 +41,11 @@ def _play(plan: Plan, chance: Random, *, known: bool, refuse: bool, leave: bool)
     least = -4.0 * chance.random()
 
     def second_look(before: Plan, confidence: Confidence) -> Plan:
-        unsure = confidence.mean is not None and confidence.mean < least
-        return replace(before, route="deep", draft=None) if unsure and before.deep else before
+        if not before.deep:
+            return before
+        if confidence.mean is not None and confidence.mean < least:
+            return replace(before, route="deep", draft=None)
+        return replace(before, route=chance.choice(["fast", "deep"]))
 
     early = chance.randint(1, 20)
     relay = Relay(
@@ -51,7 +54,9 @@ def _play(plan: Plan, chance: Random, *, known: bool, refuse: bool, leave: bool)
         deadlines=_LIMITS,
         now=0.0,
         second_look=second_look,
-        sure_early=lambda before, seen: before.route == "fast" and seen.tokens >= early,
+        sure_early=lambda before, seen: (
+            before if before.route == "fast" and seen.tokens >= early else None
+        ),
         exact_only=chance.random() < 0.2,
     )
     chaos = Chaos(relay, chance)

@@ -44,10 +44,14 @@ def _worlds(draw: st.DrawFn) -> tuple[World, Plan, int]:
         p_fast=0.5,
     )
     threshold = draw(st.floats(-5.0, 0.0))
+    looked = draw(st.sampled_from(["fast", "deep"]))
 
     def second_look(before: Plan, confidence: Confidence) -> Plan:
-        unsure = confidence.mean is not None and confidence.mean < threshold
-        return replace(before, route="deep", draft=None) if unsure and before.deep else before
+        if not before.deep:
+            return before
+        if confidence.mean is not None and confidence.mean < threshold:
+            return replace(before, route="deep", draft=None)
+        return replace(before, route=looked)
 
     early = draw(st.integers(1, 50))
     known = draw(st.booleans())
@@ -56,7 +60,9 @@ def _worlds(draw: st.DrawFn) -> tuple[World, Plan, int]:
         plan=plan if known else None,
         draft=fast if drafted else None,
         second_look=second_look,
-        sure_early=lambda plan, seen: plan.route == "fast" and seen.tokens >= early,
+        sure_early=lambda plan, seen: (
+            plan if plan.route == "fast" and seen.tokens >= early else None
+        ),
     )
     return made, plan, draw(st.integers(0, 40))
 
