@@ -26,6 +26,10 @@ TASKS: tuple[Task, ...] = get_args(Task)
 class Assessment:
     """Task, and the calibrated chance that the fast tier's answer is good enough.
 
+    Good enough means about as good as the deep tier's: on measured questions, at most a quarter of a point
+    (of 0..1) below it. So it is low where asking the deep tier would help, and high where both would be
+    right or both wrong. `signals["p_right"]` is the chance that the fast tier is right by itself.
+
     `signals` holds what went into it, by name, for `headstart route` and the outcome record.
     `classifier` names the model and version that said so.
     """

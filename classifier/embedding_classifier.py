@@ -61,8 +61,9 @@ class EmbeddingClassifier:
 
     def _assess(self, request: ChatRequest) -> Assessment:
         ask = read_ask(request)
-        embedding = self._encoder.encode([ask.full])[0]
-        reading = self._read(ask, embedding)
+        embedding, shape = self._encoder.encode([ask.full])[0], form(ask)
+        asked = self._instruction(ask)
+        reading = self._head.read(embedding, shape, embedding if asked is None else asked)
         task = named_task(ask, reading.tasks)
         found = None if ask.has_media else match(self._user_tasks(), embedding)
         if found:
@@ -75,20 +76,27 @@ class EmbeddingClassifier:
             task_probabilities={**reading.tasks},
             signals={
                 "p_fast_embedding": reading.p_fast,
+                "p_right": reading.p_right,
                 "deep_gain": reading.gain,
-                "p_deep_better": reading.p_deep_better,
                 "p_task": reading.tasks.get(task, 1.0),
                 **({"user_task": found.score} if found else {}),
                 **structure(request, ask),
             },
             embedding=embedding.tobytes(),
+            form=shape.tobytes(),
+            instruction=b"" if asked is None else asked.tobytes(),
         )
 
-    def _read(self, ask: Ask, embedding: Floats) -> Reading:
+    def _instruction(self, ask: Ask) -> Floats | None:
+        """The embedding of what it asks for, where that is not the whole of it."""
         wanted = instruction(ask.full)
-        if self._head.reads_instructions and wanted != ask.full:
-            return self._head.read(embedding, form(ask), self._encoder.encode([wanted])[0])
-        return self._head.read(embedding, form(ask), embedding)
+        if wanted == ask.full:
+            return None
+        return self._encoder.encode([wanted])[0]
+
+    def _read(self, ask: Ask, embedding: Floats) -> Reading:
+        asked = self._instruction(ask)
+        return self._head.read(embedding, form(ask), embedding if asked is None else asked)
 
     def _user_tasks(self) -> tuple[UserTask, ...]:
         if self._own is None:
@@ -114,6 +122,6 @@ class EmbeddingClassifier:
         return max(readings[0].tasks, key=lambda task: sum(r.tasks[task] for r in readings))
 
 
-def load_default(own: Sequence[Described] = ()) -> EmbeddingClassifier:
-    """The shipped head on the installed weights."""
-    return EmbeddingClassifier(MiniLmEncoder(), load_shipped(), own)
+def load_default(own: Sequence[Described] = (), head: Head | None = None) -> EmbeddingClassifier:
+    """The head, else the shipped one, on the installed weights."""
+    return EmbeddingClassifier(MiniLmEncoder(), head or load_shipped(), own)

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.assessment import Task
-from classifier.calibrate import Isotonic, Platt, softmax
+from classifier.calibrate import Platt, softmax
+from classifier.correction import Correction, correction_of
 from classifier.features import FORM_DIGEST
+from classifier.quality import Quality, quality_of
 
 Floats: TypeAlias = NDArray[np.float32]
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
-EMBEDDING_SIZE = 384
 EMBEDDING_SCALE = 10.0  # brings the embedding's numbers (about 0.05) near those of the form
 NET_FIELDS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
 FORM_LIMIT = 4.0  # standard deviations; an odd prompt may not shout down the embedding
@@ -35,9 +36,9 @@ class Reading:
     """What the head says of one request."""
 
     tasks: dict[Task, float]
-    p_fast: float  # calibrated chance that the fast tier's answer is good
+    p_fast: float  # calibrated chance that the fast tier's answer is about as good as the deep tier's
+    p_right: float  # calibrated chance that it is right, whatever the deep tier would say
     gain: float  # expected quality that the deep tier adds, on the pair it was trained with
-    p_deep_better: float  # calibrated chance that the deep tier does better, on the same pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,40 +58,34 @@ class Net:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """A net for the task, a net for quality, and calibration on top of each."""
+    """A net for the task, and what says whether the fast tier is enough."""
 
     mean: Floats
     spread: Floats
     tasks: Net  # a logit per name
     task_names: tuple[Task, ...]
     task_scale: float
-    quality: Net  # fast quality, gain
-    fast_calibration: Isotonic
-    gain_calibration: Platt
+    quality: Quality
     judge: Platt  # for the language-model judge's logit; identity until it has been fitted
     meta: Mapping[str, Any]
+    learned: Correction = Correction()  # noqa: RUF009 - frozen
 
     @property
     def version(self) -> str:
         """Name of this training, e.g. `minilm-v1`."""
         return str(self.meta["version"])
 
-    @property
-    def reads_instructions(self) -> bool:
-        """Whether the task net takes the instruction's embedding too; heads up to minilm-v1 did not."""
-        return len(self.tasks.hidden_weights) > EMBEDDING_SIZE + len(self.mean)
-
     def read(self, embedding: Floats, form: Floats, instruction: Floats) -> Reading:
         """Task probabilities and quality of one request, from embeddings of it and of its instruction."""
         x = inputs(embedding[None], form[None], self.mean, self.spread)[0]
-        asked = task_inputs(x[None], instruction[None])[0] if self.reads_instructions else x
+        asked = task_inputs(x[None], instruction[None])[0]
         tasks = softmax(self.tasks(asked) * self.task_scale)
-        fast, gain = self.quality(x).tolist()
+        chances = self.quality.read(x)
         return Reading(
             tasks=dict(zip(self.task_names, tasks.tolist(), strict=True)),
-            p_fast=float(self.fast_calibration(fast)),
-            gain=gain,
-            p_deep_better=float(self.gain_calibration(gain)),
+            p_fast=float(self.learned(chances.p_fast, x)),
+            p_right=chances.p_right,
+            gain=chances.gain,
         )
 
 
@@ -118,13 +113,12 @@ def load(data: bytes) -> Head:
         mean=arrays["mean"],
         spread=arrays["spread"],
         tasks=_net(arrays, "tasks"),
-        quality=_net(arrays, "quality"),
+        quality=quality_of(arrays),
         task_names=tuple(meta["tasks"]),
         task_scale=float(meta["task_scale"]),
-        fast_calibration=Isotonic(scores=arrays["fast_scores"], values=arrays["fast_values"]),
-        gain_calibration=Platt(**meta["gain"]),
         judge=Platt(**meta["judge"]),
         meta=meta,
+        learned=correction_of(arrays),
     )
 
 

@@ -8,26 +8,26 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from classifier.calibrate import Isotonic, Platt
+from classifier.calibrate import Platt
 from classifier.embedding import Encoder, MiniLmEncoder
 from classifier.features import FORM_DIGEST, form
-from classifier.head import NET_FIELDS, Floats, Net, inputs, task_inputs
+from classifier.head import NET_FIELDS, Floats, inputs, task_inputs
+from classifier.quality import Quality, arrays_of
 from classifier.text import Ask, instruction
-from scripts.training import evaluate, rows
-from scripts.training.fit import Mask, fit_quality
+from scripts.training import rows
+from scripts.training.evaluate import Judged, leave_one_benchmark_out, pair_figures
 from scripts.training.made import FILLERS, made
+from scripts.training.quality import Material, cross_fit, fit_quality
 from scripts.training.report import Figures, render
 from scripts.training.tasks import TaskModel, Tasks
 
-VERSION = "minilm-v1"  # raise it, and the date, with every head that ships
+VERSION = "minilm-v2"  # raise it, and the date, with every head that ships
 RELEASED = "2026-11-24"
-OWN_COPIES = 3  # how often each of our own prompts is trained on, beside the measured questions
-DEEP_GUESS = 0.95  # a large model's quality on our own prompts, as a guess
 BATCH = 64
 
 
@@ -39,9 +39,7 @@ class Trained:
     spread: Floats
     tasks: TaskModel
     task_scale: float
-    net: Net
-    calibration: Isotonic
-    gain: Platt
+    quality: Quality
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -78,8 +76,8 @@ def train(folder: Path, encoder: Encoder, cache: Path | None = None) -> tuple[Tr
     x = inputs(embed(asks, encoder, cache), forms, mean, spread)
     x_pair, x_other, x_public, x_own, x_made = np.split(x, ends[:-1])
 
-    guessed = [row for row in own for _ in range(OWN_COPIES)]
-    quality = Quality.of(pair, guessed, x_pair, np.repeat(x_own, OWN_COPIES, axis=0))
+    material = Material.of(pair, own, x_pair, x_own)
+    crossed = cross_fit(material)
     instructions = embed([instruction_of(ask) for ask in asks[ends[1] :]], encoder, cache)
     x_tasks = task_inputs(np.vstack([x_public, x_own, x_made]), instructions)
     tasks = Tasks.of(public, own, further, x_tasks)
@@ -88,83 +86,26 @@ def train(folder: Path, encoder: Encoder, cache: Path | None = None) -> tuple[Tr
         spread=spread,
         tasks=tasks.model,
         task_scale=tasks.scale,
-        net=fit_quality(quality.x, quality.targets),
-        calibration=evaluate.calibration(quality.crossed.fast, quality.good),
-        gain=evaluate.gain_calibration(pair, quality.crossed.gain),
+        quality=fit_quality(material, crossed),
     )
-    compared = Quality.of(other, [], x_other, x_own[:0])
+    judged = Judged.of(pair, crossed)
+    compared = Judged.of(other, cross_fit(Material.of(other, [], x_other, x_own[:0])))
+    dev, other_dev = (np.array([row.fold == 0 for row in part]) for part in (pair, other))
     figures = Figures(
         version=VERSION,
         released=RELEASED,
         data=described(folder),
-        qwen_dev=quality.figures(quality.folds == 0),
-        qwen_all=quality.figures(quality.folds >= 0),
-        routellm_dev=compared.figures(compared.folds == 0),
-        routellm_all=compared.figures(compared.folds >= 0),
-        benchmarks=evaluate.leave_one_benchmark_out(pair, quality.x, quality.targets),
+        qwen_dev=pair_figures(judged.only(dev)),
+        qwen_all=pair_figures(judged),
+        routellm_dev=pair_figures(compared.only(other_dev)),
+        routellm_all=pair_figures(compared),
+        benchmarks=leave_one_benchmark_out(material),
         tasks_pooled=tasks.pooled,
         tasks_unseen=tasks.unseen,
         tasks_own=tasks.own,
         task_scale=tasks.scale,
     )
     return trained, figures
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quality:
-    """One pair of models: inputs, targets and out-of-fold outputs."""
-
-    pair: Sequence[rows.Outcome]
-    x: Floats
-    targets: Floats
-    folds: NDArray[np.int_]
-    good: Mask
-    crossed: evaluate.Crossed
-    p_fast: NDArray[np.float64]
-
-    @classmethod
-    def of(
-        cls, pair: Sequence[rows.Outcome], own: Sequence[rows.Labelled], x: Floats, x_own: Floats
-    ) -> Quality:
-        """Trains a net per fold; our own prompts are in all of them."""
-        targets = quality_targets(pair, own)
-        folds = np.array([row.fold for row in pair])
-        good = np.array([row.fast >= evaluate.GOOD for row in pair])
-        both = np.vstack([x, x_own])
-        crossed = evaluate.cross_fit(both, targets, folds, extra=len(own))
-        return cls(
-            pair=pair,
-            x=both,
-            targets=targets,
-            folds=folds,
-            good=good,
-            crossed=crossed,
-            p_fast=evaluate.cross_calibrate(crossed.fast, good, folds),
-        )
-
-    def figures(self, keep: Mask) -> evaluate.PairFigures:
-        """Figures on some of the rows."""
-        return evaluate.pair_figures(self.pair, self.crossed, self.p_fast, keep)
-
-
-def quality_targets(pair: Sequence[rows.Outcome], own: Sequence[rows.Labelled]) -> Floats:
-    """Columns: fast quality, gain, each measured model's score, which benchmark it is."""
-    names = sorted({row.benchmark for row in pair})
-    measured = [
-        [
-            row.fast,
-            row.deep - row.fast,
-            *row.scores,
-            *(row.benchmark == name for name in names),
-        ]
-        for row in pair
-    ]
-    width = len(pair[0].scores)
-    guessed = [
-        [row.fast, DEEP_GUESS - row.fast, *([row.fast] * width), *([0.0] * len(names))]
-        for row in own
-    ]
-    return np.asarray(measured + guessed, np.float32)
 
 
 def instruction_of(ask: Ask) -> Ask:
@@ -218,36 +159,30 @@ def save(path: Path, trained: Trained, figures: Figures) -> None:
         "form": FORM_DIGEST,
         "fast_model": rows.FAST,
         "deep_model": rows.DEEP,
-        "gain": asdict(trained.gain),
         "judge": asdict(Platt()),  # identity: the judge has not been calibrated yet
         "data": {name: digest for name, (_, digest) in figures.data.items()},
         "metrics": metrics(figures),
     }
-    nets = {"tasks": trained.tasks.net, "quality": trained.net}
-    np.savez_compressed(
-        path,
-        meta=np.array(json.dumps(meta, sort_keys=True)),
-        mean=trained.mean,
-        spread=trained.spread,
-        fast_scores=trained.calibration.scores,
-        fast_values=trained.calibration.values,
-        **{
-            f"{name}.{field}": getattr(net, field).astype(np.float16)
-            for name, net in nets.items()
-            for field in NET_FIELDS
-        },
-    )
+    net = trained.tasks.net
+    arrays: dict[str, Any] = {
+        "meta": np.array(json.dumps(meta, sort_keys=True)),
+        "mean": trained.mean,
+        "spread": trained.spread,
+        **{f"tasks.{field}": getattr(net, field).astype(np.float16) for field in NET_FIELDS},
+        **arrays_of(trained.quality),
+    }
+    np.savez_compressed(path, **arrays)
 
 
 def metrics(figures: Figures) -> dict[str, float]:
     """The headline figures, rounded."""
     dev = figures.qwen_dev
     found = {
-        "qwen7b_dev_apgr": dev.by_gain["APGR"],
-        "qwen7b_dev_apgr_p_fast": dev.by_fail["APGR"],
-        "qwen7b_dev_auroc": dev.auroc,
+        "qwen7b_dev_apgr": dev.by_p_fast["APGR"],
         "qwen7b_dev_ece": dev.ece,
-        "routellm_dev_apgr": figures.routellm_dev.by_gain["APGR"],
+        "qwen7b_all_ece": figures.qwen_all.ece,
+        "qwen7b_within": figures.qwen_all.within,
+        "routellm_dev_apgr": figures.routellm_dev.by_p_fast["APGR"],
         "tasks_unseen_source": figures.tasks_unseen.accuracy,
         "tasks_own": figures.tasks_own.accuracy,
     }

@@ -2,22 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.calibrate import Isotonic, Platt, fit_isotonic, fit_platt
-from classifier.head import Floats
 from classifier.measures import auroc, curve, ece, reliability
-from scripts.training.fit import Mask, fit_quality
-from scripts.training.rows import FOLDS, Outcome
+from classifier.quality import Doubles
+from scripts.training.quality import RIGHT, TOLERANCE, Crossed, Mask, Material, unseen_benchmarks
+from scripts.training.rows import Outcome
 
-GOOD = 0.5  # an answer with at least this score is good enough
-MIN_BLOCK = 60  # rows behind each step of the calibration
+FEWEST = 5  # right and wrong answers that a benchmark needs to count
+RESAMPLES = 200
 
-Doubles = NDArray[np.float64]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Questions of one fast/deep pair, and what was said of each."""
+
+    benchmarks: NDArray[np.str_]
+    fast: Doubles
+    deep: Doubles
+    p_fast: Doubles
+    p_right: Doubles
+    raw_fast: Doubles
+
+    @classmethod
+    def of(cls, pair: Sequence[Outcome], crossed: Crossed) -> Judged:
+        """All measured questions."""
+        return cls(
+            benchmarks=np.array([row.benchmark for row in pair]),
+            fast=np.array([row.fast for row in pair]),
+            deep=np.array([row.deep for row in pair]),
+            p_fast=crossed.p_fast,
+            p_right=crossed.p_right,
+            raw_fast=crossed.raw[:, 0],
+        )
+
+    def only(self, keep: NDArray[np.bool_] | NDArray[np.int_]) -> Judged:
+        """Some of them."""
+        return Judged(
+            benchmarks=self.benchmarks[keep],
+            fast=self.fast[keep],
+            deep=self.deep[keep],
+            p_fast=self.p_fast[keep],
+            p_right=self.p_right[keep],
+            raw_fast=self.raw_fast[keep],
+        )
+
+    @property
+    def enough(self) -> Mask:
+        """Whether the fast tier's answer was about as good as the deep tier's."""
+        return self.deep - self.fast <= TOLERANCE
+
+    @property
+    def fails(self) -> Mask:
+        """Whether the fast tier's answer was wrong."""
+        return self.fast < RIGHT
+
+    @property
+    def named_gain(self) -> Doubles:
+        """The mean gain of each one's benchmark: as if only the name were known, in hindsight."""
+        gains = self.deep - self.fast
+        found = {name: gains[self.benchmarks == name].mean() for name in np.unique(self.benchmarks)}
+        return np.array([found[name] for name in self.benchmarks])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,90 +76,43 @@ class PairFigures:
     rows: int
     fast: float
     deep: float
-    by_gain: dict[str, float]
-    by_fail: dict[str, float]
-    by_name: dict[str, float]  # as if only the benchmark's name were known
-    auroc: float  # of "the fast tier fails"
+    by_p_fast: dict[str, float]
+    by_p_right: dict[str, float]
+    by_name: dict[str, float]
+    right_auroc: float  # of "the fast tier fails"
     within: float  # the same inside one benchmark, mean over benchmarks
+    per_benchmark: dict[str, float]
     ece: float
     ece_floor: float  # what a perfectly calibrated p_fast shows on so few rows
-    better_auroc: float  # of "the deep tier does better", by the gain
-    better_ece: float
+    right_ece: float
     bins: list[tuple[float, float, float]]
+    routes: list[tuple[float, float, float]]  # threshold, deep share, quality
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crossed:
-    """Outputs for each row by a net that was trained on the other folds."""
-
-    fast: Doubles
-    gain: Doubles
-
-
-def cross_fit(x: Floats, targets: Floats, folds: NDArray[np.int_], extra: int = 0) -> Crossed:
-    """`extra` rows at the end of x and targets are trained on in every fold, never predicted."""
-    rows = len(folds)
-    out = np.zeros((rows, 2))
-    for fold in range(FOLDS):
-        seen = np.concatenate([folds != fold, np.ones(extra, bool)])
-        out[folds == fold] = fit_quality(x[seen], targets[seen])(x[:rows][folds == fold])
-    return Crossed(fast=out[:, 0], gain=out[:, 1])
-
-
-def cross_calibrate(scores: Doubles, good: Mask, folds: NDArray[np.int_]) -> Doubles:
-    """Each fold through a calibration that was fitted on the others."""
-    out = np.zeros_like(scores)
-    for fold in np.unique(folds):
-        fitted = fit_isotonic(scores[folds != fold], good[folds != fold], min_block=MIN_BLOCK)
-        out[folds == fold] = fitted(scores[folds == fold])
-    return out
-
-
-def calibration(scores: Doubles, good: Mask) -> Isotonic:
-    """The calibration to ship: on all out-of-fold scores."""
-    return fit_isotonic(scores, good, min_block=MIN_BLOCK)
-
-
-def gain_calibration(rows: Sequence[Outcome], gain: Doubles) -> Platt:
-    """Chance that the deep tier does better, from the gain: too few such rows for an isotonic fit."""
-    return fit_platt(gain, [float(row.deep > row.fast) for row in rows])
-
-
-def pair_figures(
-    rows: Sequence[Outcome], crossed: Crossed, p_fast: Doubles, keep: Mask
-) -> PairFigures:
-    """Figures on the rows of `keep`."""
-    chosen = [row for row, kept in zip(rows, keep, strict=True) if kept]
-    fast = np.array([row.fast for row in chosen])
-    deep = np.array([row.deep for row in chosen])
-    fails = fast < GOOD
-    names = [row.benchmark for row in chosen]
+def pair_figures(judged: Judged) -> PairFigures:
+    """All figures of these questions."""
+    inside = within(judged)
     return PairFigures(
-        rows=len(chosen),
-        fast=float(fast.mean()),
-        deep=float(deep.mean()),
-        by_gain=curve_figures(crossed.gain[keep], fast, deep),
-        by_fail=curve_figures(-p_fast[keep], fast, deep),
-        by_name=curve_figures(_table(rows, names), fast, deep),
-        auroc=auroc(-p_fast[keep], fails),
-        within=_within(-crossed.fast[keep], fails, names),
-        ece=ece(p_fast[keep], ~fails),
-        ece_floor=_ece_floor(p_fast[keep]),
-        better_auroc=auroc(crossed.gain[keep], deep > fast),
-        better_ece=ece(gain_calibration(rows, crossed.gain)(crossed.gain[keep]), deep > fast),
-        bins=reliability(p_fast[keep], ~fails),
+        rows=judged.fast.size,
+        fast=float(judged.fast.mean()),
+        deep=float(judged.deep.mean()),
+        by_p_fast=curve_figures(-judged.p_fast, judged),
+        by_p_right=curve_figures(-judged.p_right, judged),
+        by_name=curve_figures(judged.named_gain, judged),
+        right_auroc=auroc(-judged.p_right, judged.fails),
+        within=mean_within(inside),
+        per_benchmark=inside,
+        ece=ece(judged.p_fast, judged.enough),
+        ece_floor=chance_ece(judged.p_fast),
+        right_ece=ece(judged.p_right, ~judged.fails),
+        bins=reliability(judged.p_fast, judged.enough),
+        routes=[routed(judged, threshold) for threshold in (0.35, 0.55, 0.7, 0.8, 0.85, 0.9)],
     )
 
 
-def _ece_floor(p_fast: Doubles) -> float:
-    dice = np.random.default_rng(0)
-    draws = [ece(p_fast, dice.random(p_fast.size) < p_fast) for _ in range(200)]
-    return float(np.mean(draws))
-
-
-def curve_figures(need: Doubles, fast: Doubles, deep: Doubles) -> dict[str, float]:
+def curve_figures(need: Doubles, judged: Judged) -> dict[str, float]:
     """RouteLLM's measures."""
-    line = curve(need, fast, deep)
+    line = curve(need, judged.fast, judged.deep)
     return {
         "APGR": line.apgr,
         "CPT50": line.cpt(0.5),
@@ -119,33 +121,49 @@ def curve_figures(need: Doubles, fast: Doubles, deep: Doubles) -> dict[str, floa
     }
 
 
-def _table(rows: Sequence[Outcome], names: Sequence[str]) -> Doubles:
-    gains: dict[str, list[float]] = {}
-    for row in rows:
-        gains.setdefault(row.benchmark, []).append(row.deep - row.fast)
-    return np.array([float(np.mean(gains[name])) for name in names])
-
-
-def _within(scores: Doubles, labels: Mask, names: Sequence[str]) -> float:
-    column = np.asarray(names)
-    found: list[tuple[float, int]] = []
-    for name in np.unique(column):
-        inside = column == name
-        if 0 < labels[inside].sum() < inside.sum():
-            found.append((auroc(scores[inside], labels[inside]), int(inside.sum())))
-    return float(np.average([a for a, _ in found], weights=[n for _, n in found]))
-
-
-def leave_one_benchmark_out(
-    rows: Sequence[Outcome], x: Floats, targets: Floats
-) -> dict[str, float]:
-    """AUROC of "the fast tier fails" on each benchmark, by a net that never saw it."""
-    names = np.array([row.benchmark for row in rows])
-    fails = np.array([row.fast < GOOD for row in rows])
+def within(judged: Judged) -> dict[str, float]:
+    """AUROC of "the fast tier fails" inside each benchmark that has enough of both."""
     found: dict[str, float] = {}
-    for name in np.unique(names):
-        seen = np.concatenate([names != name, np.ones(len(x) - len(rows), bool)])
-        held = names == name
-        out = fit_quality(x[seen], targets[seen])(x[: len(rows)][held])
-        found[str(name)] = auroc(-out[:, 0], fails[held])
+    for name in np.unique(judged.benchmarks):
+        inside = judged.benchmarks == name
+        wrong = int(judged.fails[inside].sum())
+        if min(wrong, int(inside.sum()) - wrong) >= FEWEST:
+            found[str(name)] = auroc(-judged.raw_fast[inside], judged.fails[inside])
     return found
+
+
+def mean_within(found: dict[str, float]) -> float:
+    """Each benchmark counts the same."""
+    return float(np.mean(list(found.values()))) if found else 0.5
+
+
+def chance_ece(p: Doubles) -> float:
+    """The calibration error that perfect chances would show on so few rows."""
+    dice = np.random.default_rng(0)
+    return float(np.mean([ece(p, dice.random(p.size) < p) for _ in range(RESAMPLES)]))
+
+
+def routed(judged: Judged, threshold: float) -> tuple[float, float, float]:
+    """The threshold, the share that it sends to the deep tier, and the quality of what comes back."""
+    deep = judged.p_fast < threshold
+    return threshold, float(deep.mean()), float(np.where(deep, judged.deep, judged.fast).mean())
+
+
+def interval(
+    judged: Judged, figure: Callable[[Judged], float], resamples: int = 1000
+) -> tuple[float, float]:
+    """95 % of the bootstrap resamples of the questions."""
+    dice = np.random.default_rng(0)
+    size = judged.fast.size
+    drawn = [figure(judged.only(dice.integers(size, size=size))) for _ in range(resamples)]
+    low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
+    return float(low), float(high)
+
+
+def leave_one_benchmark_out(material: Material) -> dict[str, float]:
+    """AUROC of "the fast tier fails" on each benchmark, by a model that never saw it."""
+    measured = material.kinds[: material.folds.size]
+    return {
+        name: auroc(-raw[:, 0], ~material.right[measured == name])
+        for name, raw in unseen_benchmarks(material).items()
+    }

@@ -16,7 +16,7 @@ pytest.importorskip("sklearn", reason="the train group is not installed")
 from threadpoolctl import threadpool_limits
 
 from scripts.training import __main__ as training
-from scripts.training import fit, made, rows, tasks
+from scripts.training import made, rows, tasks
 from scripts.training.report import render
 
 
@@ -32,7 +32,6 @@ class FakeEncoder:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A few rows of each file, and settings that train in seconds."""
     monkeypatch.setattr(tasks, "EPOCHS", 2)
-    monkeypatch.setattr(fit, "QUALITY_EPOCHS", 2)
     monkeypatch.setattr(made, "COUNTS", {"translation": 10, "creative": 10})
     own = [row for i, row in enumerate(rows.read(rows.OWN)) if i % 9 == 0]
     write(tmp_path / "own.jsonl", own)
@@ -90,7 +89,6 @@ def test_the_same_data_gives_the_same_bytes(folder: Path) -> None:
 
     head = load((folder / "one.npz").read_bytes())
     assert head.version == training.VERSION
-    assert head.reads_instructions
     embedding = FakeEncoder().encode(["hello"])[0]
     reading = head.read(embedding, head.mean, embedding)
     assert 0 <= reading.p_fast <= 1
