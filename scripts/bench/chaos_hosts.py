@@ -94,9 +94,10 @@ class Chaotic(ScriptedProvider):
 
 
 def _breaks(ill: Ill, case: int, nth: int, host: ScriptedProvider) -> bool:
-    """The first does, of a half of the cases the second too; and whoever cannot echo."""
-    instructed = host.dialect in {"anthropic", "gemini"}
-    return nth <= 1 + case // len(KINDS) % 2 or (ill.way in NATIVE and instructed)
+    """The first does, and of a half of the cases the second too. Of echoes: whoever cannot echo."""
+    if ill.way in NATIVE:
+        return nth == 1 or host.dialect in {"anthropic", "gemini"}
+    return nth <= 1 + case // len(KINDS) % 2
 
 
 def _healthy(ill: Ill, case: int, nth: int) -> Turn:
