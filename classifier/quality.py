@@ -19,8 +19,6 @@ from classifier.calibrate import Isotonic, softmax
 Floats: TypeAlias = NDArray[np.float32]
 Doubles: TypeAlias = NDArray[np.float64]
 
-OUTPUTS = ("fast", "gain")  # quality of the fast tier's answer; what the deep tier adds to it
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chances:
@@ -33,7 +31,7 @@ class Chances:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kinds:
-    """Kind by kind an offset, and one slope for all. Columns as in OUTPUTS."""
+    """Kind by kind an offset, and one slope for all; of the fast tier's quality, then of the gain."""
 
     weights: Floats  # inputs x kinds
     bias: Floats

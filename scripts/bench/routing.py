@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200, help="decisions to time")
     parser.add_argument("--streams", type=int, default=8, help="answers that stream meanwhile")
     args = parser.parse_args()
-    console = Console()
+    console = Console(width=120)
     with threadpool_limits(1):
         for name in args.only or SECTIONS:
             for table in SECTIONS[name](args):
