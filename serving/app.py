@@ -15,7 +15,6 @@ from fastapi.responses import Response
 from classifier.assessment import Classifier
 from classifier.combine import WithDeadline
 from classifier.embedding_classifier import load_default
-from classifier.head import load_shipped
 from classifier.judge import JudgeClassifier
 from classifier.tuning.thresholds import Thresholds
 from models.chat import ChatRequest, Message, Text
@@ -34,7 +33,7 @@ from serving.engines.vllm import installed_build
 from serving.engines.weights import DEMO_NAME
 from serving.health import Readiness
 from serving.judge import JudgeLine
-from serving.learning import build_learning
+from serving.learning import build_learning, load_head
 from serving.settings import Settings
 from serving.telemetry import Telemetry, configure
 from serving.tuning.tuned import TunedWatch
@@ -101,7 +100,8 @@ async def build_classifier(
     closing: AsyncExitStack,
 ) -> Classifier:
     """The embedding classifier, with the judge on its engine beside it where one runs."""
-    embedding = load_default(settings.classifier.described)
+    head = load_head(settings.classifier)
+    embedding = load_default(settings.classifier.described, head)
     closing.push_async_callback(embedding.aclose)
     await embedding.warm_up()
     engine = engines.get("classifier")
@@ -110,7 +110,7 @@ async def build_classifier(
     api_key = env.get(settings.classifier.api_key_env or "", "")
     line = JudgeLine(engine, api_key=api_key)
     closing.push_async_callback(line.aclose)
-    judge = JudgeClassifier(line.ask, model=engine.model, platt=load_shipped().judge)
+    judge = JudgeClassifier(line.ask, model=engine.model, platt=head.judge)
     return WithDeadline(judge, embedding, settings.deadlines.classifier)
 
 

@@ -1,4 +1,4 @@
-"""Learning from traffic, as the settings want it."""
+"""Learning from traffic, and the head that learned, as the settings want them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from importlib.resources import files
+from typing import Final
+from zipfile import BadZipFile
 
+from classifier.head import Head, HeadMismatch, load
 from models.catalogue import Catalogue
 from models.errors import ConfigError, RequestError
 from router.fleet import Fleet
@@ -16,7 +20,29 @@ from router.learning.shadow import Shadow
 from router.observe import Observer
 from router.outcomes import Notebook
 from router.plan import Target
-from serving.settings import LearningSettings
+from serving.settings import ClassifierSettings, LearningSettings
+
+_UNREADABLE: Final = (OSError, ValueError, KeyError, BadZipFile, EOFError)
+
+
+def head_file(own: ClassifierSettings) -> bytes:
+    """The head in use: the configured file, else the shipped one."""
+    if own.head is None:
+        return files("classifier").joinpath("data/head.npz").read_bytes()
+    try:
+        return own.head.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"[classifier] head: {own.head} cannot be read: {error}.") from None
+
+
+def load_head(own: ClassifierSettings) -> Head:
+    """The same, ready to read."""
+    try:
+        return load(head_file(own))
+    except HeadMismatch as error:
+        raise ConfigError(f"[classifier] head: {own.head}: {error}") from None
+    except _UNREADABLE as error:
+        raise ConfigError(f"[classifier] head: {own.head} is no head: {error}.") from None
 
 
 def build_learning(

@@ -121,6 +121,7 @@ class ClassifierSettings(Section):
     api_key_env: str | None = None
     threshold: Threshold = 0.55  # P(fast is good enough) from which the fast tier answers
     thresholds: dict[TaskName, Threshold] = Field(default_factory=dict[TaskName, Threshold])
+    head: Path | None = None  # a head that `tune --retrain` wrote; None: the shipped one
     tuned: Path = Path("headstart.tuned.toml")  # what `tune --apply` writes; in force while there
     tasks: dict[NewTaskName, UserTaskSettings] = Field(
         default_factory=dict[NewTaskName, UserTaskSettings]

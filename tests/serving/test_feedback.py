@@ -53,7 +53,11 @@ async def test_what_was_stored_comes_back(
         ({"id": "x", "score": True}, "score", "score: expected a number, got true or false."),
         ({"id": "x", "preferred": "slow"}, "preferred", "Use one of fast, deep"),
         ({"id": "x", "preferred": 3}, "preferred", "there is no leg 3"),
-        ({"id": "x", "thumb": "up"}, None, "The body: unknown field `thumb`. Did you mean `thumbs`?"),
+        (
+            {"id": "x", "thumb": "up"},
+            None,
+            "The body: unknown field `thumb`. Did you mean `thumbs`?",
+        ),
         ({"id": "x", "thumbs": "up", "comment": "x" * 4001}, "comment", "at most 4000 characters"),
     ],
 )
