@@ -17,7 +17,7 @@ where the losses vary little. Hoeffding-Bentkus is valid too, but it needs the l
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,15 +69,9 @@ def guarantee(samples: Samples, max_drop: float, confidence: float) -> Guarantee
     """The lowest threshold that can be promised; `samples` are a random part of the traffic."""
     known = samples.judged
     error = 1.0 - confidence
-    found: float | None = None
-    failed = 1.0
-    for threshold in _candidates(known.p_fast):
-        if not shown(_losses(known, threshold), max_drop, error):
-            failed = threshold
-            break
-        found = threshold
+    found = lowest(known, lambda losses: shown(losses, max_drop, error))
     if found is None:
-        losses = _losses(known, failed)
+        losses = _losses(known, float(candidates(known.p_fast)[0]))
         return NoGuarantee(
             max_drop=max_drop,
             confidence=confidence,
@@ -119,6 +113,24 @@ def guarantee_by_task(samples: Samples, max_drop: float, confidence: float) -> T
     )
 
 
+def lowest(samples: Samples, passes: Callable[[Floats], bool]) -> float | None:
+    """The last threshold whose losses pass, tested in the fixed sequence; None: not even the first."""
+    found: float | None = None
+    tested = -1  # requests of the fast tier; as many again are the same ones, with the same losses
+    for threshold in candidates(samples.p_fast).tolist():
+        fast = int((samples.p_fast >= threshold).sum())
+        if fast != tested and not passes(_losses(samples, threshold)):
+            break
+        found, tested = threshold, fast
+    return found
+
+
+def candidates(p_fast: Floats) -> Floats:
+    """The grid, down to the lowest score seen: below it nothing is known."""
+    least = min(float(p_fast.min()), 1.0) if p_fast.size else 1.0
+    return GRID[least <= GRID]
+
+
 def shown(losses: Floats, max_drop: float, error: float) -> bool:
     """Whether the mean loss is at most `max_drop`: a falsehood is said with chance `error` at most."""
     if not losses.size:
@@ -137,14 +149,6 @@ def fewest(max_drop: float, error: float) -> int:
     """How many samples even a fast tier that never loses anything needs for the proof."""
     growth = math.log1p(BOLDNESS * max_drop / (1.0 - max_drop))
     return math.ceil(math.log(1.0 / error) / growth) if growth > 0 else 2**31
-
-
-def _candidates(p_fast: Floats) -> list[float]:
-    """The grid, down to the lowest score seen: below it nothing is known."""
-    if not p_fast.size:
-        return [1.0]
-    lowest = float(p_fast.min())
-    return [t for t in GRID.tolist() if t >= lowest] or [1.0]
 
 
 def _losses(samples: Samples, threshold: float) -> Floats:

@@ -72,8 +72,8 @@ class Samples:
         """How many requests."""
         return self.p_fast.size
 
-    def only(self, keep: Mask) -> Samples:
-        """Those of the mask."""
+    def only(self, keep: Mask | NDArray[np.int_]) -> Samples:
+        """Those of the mask, or at these places."""
         return Samples(
             tasks=self.tasks[keep],
             p_fast=self.p_fast[keep],
