@@ -83,7 +83,7 @@ async def build(
         async with closing, tuned.watching():
             yield
 
-    return build_edge(
+    app = build_edge(
         router,
         readiness=lambda: readiness(fleet, engines),
         metrics=metrics,
@@ -91,6 +91,8 @@ async def build(
         max_body=int(settings.server.max_body_mb * 1_000_000),
         lifespan=lifespan,
     )
+    app.state.thresholds = tuned.said  # for the start-up text
+    return app
 
 
 async def build_classifier(

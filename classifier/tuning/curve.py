@@ -46,7 +46,7 @@ def point(samples: Samples, fast: Mask) -> Point:
     usd = np.where(fast, samples.fast_usd, samples.deep_usd)
     known = usd[~np.isnan(usd)]
     return Point(
-        deep_share=float(1.0 - fast.mean()),
+        deep_share=float((~fast).mean()),
         quality=float(quality.mean()) if quality.size else None,
         usd=float(known.mean()) if known.size else None,
     )

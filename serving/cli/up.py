@@ -62,7 +62,10 @@ async def _up(settings: Settings, upstreams: Upstreams, sock: socket.socket) -> 
                 progress.tell(waiting)
         async with running(specs, machine, env, on_progress=progress.tell) as engines:
             app = await build(settings, engines, env)
-            server = Server(app, lambda: _greet(console, settings, upstreams, engines, sock))
+            server = Server(
+                app,
+                lambda: _greet(console, settings, upstreams, engines, sock, app.state.thresholds),
+            )
             progress.done()
             _on_signals(server)
             await server.serve(sockets=[sock])
@@ -91,6 +94,7 @@ def _greet(
     upstreams: Upstreams,
     engines: Mapping[Role, Engine],
     sock: socket.socket,
+    thresholds: str,
 ) -> None:
     """Say what runs, what stands in, and what to try."""
     host, port = sock.getsockname()[:2]
@@ -100,6 +104,7 @@ def _greet(
         console.print(f"  {role:<11} {engine.model}", markup=False)
     if "classifier" not in engines:
         console.print("  classifier  embedding, in this process")
+    console.print(f"  threshold   {thresholds}", markup=False)
     for name in upstreams.order:
         console.print(f"  deep        {_deep_line(name, upstreams, engines)}")
     console.print("\nTry it:\n")

@@ -110,6 +110,15 @@ class TunedWatch:
         self._adopt = adopt
         self._seen: tuple[int, int, int] | None = None
         self._in_force = configured
+        self._origin = ""
+
+    @property
+    def said(self) -> str:
+        """The thresholds in force, where they come from, and the way back."""
+        if not self._origin:
+            return written(self._in_force)
+        back = f"delete it to go back to {written(self._configured)}"
+        return f"{written(self._in_force)}, from {self._origin} ({back})"
 
     def look(self) -> None:
         """Take in a change, if there is one since the last look."""
@@ -119,6 +128,7 @@ class TunedWatch:
         self._seen = stamp
         if stamp is None:
             self._take(self._configured, "", f"{self._path} is gone")
+            self._origin = ""
             return
         try:
             tuned = self._usable()
@@ -127,6 +137,7 @@ class TunedWatch:
             return
         thresholds = Thresholds(general=tuned.threshold, tasks={**tuned.thresholds})
         self._take(thresholds, tuned.day, f"{self._path}, from {tuned.samples:,} samples")
+        self._origin = f"{self._path} of {tuned.day}"
 
     @asynccontextmanager
     async def watching(self) -> AsyncGenerator[None, None]:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from classifier.head import load_shipped
 from classifier.tuning.curve import at, sweep, what_if
-from classifier.tuning.drift import drift, stability_index, summarise
+from classifier.tuning.drift import drift, shipped_baseline, stability_index, summarise
 from classifier.tuning.samples import Sample, Samples, check_teaches
 from classifier.tuning.targets import (
     Budget,
@@ -178,3 +179,10 @@ def test_drift_is_nought_against_itself_and_grows() -> None:
     assert same.scores_index < 0.05
     assert other.verdict == "unlike the training data"
     assert other.tasks_index > 1
+
+
+def test_the_shipped_baseline_is_of_the_head_that_ships() -> None:
+    """Else drift is never shown: run `python -m scripts.training.baseline` after each new head."""
+    baseline = shipped_baseline()
+    assert baseline.classifier == f"embedding-{load_shipped().version}"
+    assert sum(baseline.p_fast) == pytest.approx(1, abs=0.01)

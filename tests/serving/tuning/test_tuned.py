@@ -85,6 +85,9 @@ def test_a_change_is_taken_over_once_and_logged(
     watching.look()
 
     assert adopted.taken == [(0.615, {"code": 0.7}, "2026-11-24")]
+    assert watching.said == (
+        f"0.615, code 0.7, from {path} of 2026-11-24 (delete it to go back to 0.55)"
+    )
     assert "thresholds: 0.55 -> 0.615, code 0.7" in caplog.text
     assert "from 4,793 samples" in caplog.text
 
@@ -97,6 +100,7 @@ def test_without_the_file_the_configured_thresholds_are_back(tmp_path: Path) -> 
     path.unlink()
     watching.look()
     assert adopted.taken[-1] == (0.55, {}, "")
+    assert watching.said == "0.55"
 
 
 def test_a_broken_file_changes_nothing_and_is_logged_once(
