@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.resources import files
@@ -51,8 +49,6 @@ def build_learning(
     catalogue: Catalogue,
     notebook: Notebook,
     observer: Observer,
-    *,
-    draw: Callable[[], float] = random.random,
 ) -> Learning:
     """Feedback and implicit signals always; the rest where it is set."""
     shadow = None
@@ -69,7 +65,7 @@ def build_learning(
     experiment = None
     if own.experiment is not None:
         experiment = Experiment(threshold=own.experiment.threshold, share=own.experiment.share)
-    return Learning(notebook, observer, now=_now, draw=draw, shadow=shadow, experiment=experiment)
+    return Learning(notebook, observer, now=_now, shadow=shadow, experiment=experiment)
 
 
 def _judge(name: str, fleet: Fleet, catalogue: Catalogue) -> Target:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from models.chat import ChatRequest
-from models.errors import OutcomeNotFound
+from models.errors import OutcomeNotFound, Unsupported
 from models.stream import StreamEvent, TextDelta
 from router.deadline import Clock
 from router.learning.experiment import Experiment
@@ -42,18 +43,18 @@ class Learning:
 
     def __init__(
         self,
-        notebook: Notebook,
-        observer: Observer,
+        notebook: Notebook | None = None,
+        observer: Observer | None = None,
         *,
-        now: Callable[[], datetime],
-        draw: Callable[[], float],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        draw: Callable[[], float] = random.random,
         shadow: Shadow | None = None,
         experiment: Experiment | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
-        """`draw` gives 0..1. Without a shadow or an experiment, there is none."""
+        """`draw` gives 0..1. Without a notebook, requests teach nothing and feedback is refused."""
         self._notebook = notebook
-        self._observer = observer
+        self._observer = observer or Observer()
         self._now = now
         self._draw = draw
         self._shadow = shadow
@@ -74,13 +75,8 @@ class Learning:
     def begun(self, request: ChatRequest, outcome: Outcome, *, judged: bool) -> Lesson:
         """A request begins; `judged`: the tier is ours to choose."""
         self._running[outcome.id] = outcome
-        if signal := self._signals.asked(request, outcome.client, outcome.id):
-            at = self._now().timestamp()
-            row = Feedback(
-                outcome_id=signal.outcome_id, created=at, kind=signal.kind, value=0.0, leg=""
-            )
-            self._notebook.note(row)
-            self._observer.said(row)
+        if self._notebook is not None:
+            self._compare(request, outcome, self._notebook)
         drawn = judged and self._shadow is not None and self._draw() < self._shadow.rate
         return Lesson(request, outcome, drawn)
 
@@ -99,6 +95,8 @@ class Learning:
         Raises a `RequestError` for what does not fit the request, `StoreUnavailable` when it could
         not be written.
         """
+        if self._notebook is None:
+            raise Unsupported("This server keeps no outcomes, so it takes no feedback.")
         running = self._running.get(said.outcome_id)
         about = known(running) if running else None
         about = about or await asyncio.to_thread(self._notebook.find, said.outcome_id)
@@ -116,6 +114,18 @@ class Learning:
         """End what runs in the background."""
         if self._shadow is not None:
             await self._shadow.aclose()
+
+    def _compare(self, request: ChatRequest, outcome: Outcome, notebook: Notebook) -> None:
+        """Note what this question says of an earlier answer."""
+        signal = self._signals.asked(request, outcome.client, outcome.id)
+        if signal is None:
+            return
+        at = self._now().timestamp()
+        row = Feedback(
+            outcome_id=signal.outcome_id, created=at, kind=signal.kind, value=0.0, leg=""
+        )
+        notebook.note(row)
+        self._observer.said(row)
 
 
 def _answered_fast(lesson: Lesson) -> Answered | None:

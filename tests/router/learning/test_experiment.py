@@ -90,6 +90,8 @@ def test_arm_b_has_its_threshold_for_every_task() -> None:
 def test_a_plan_says_its_arm_where_a_threshold_decided() -> None:
     assert marked(PLAN, "b").because == "maths: 0.21 is under 0.55 (experiment, arm b)"
     assert marked(PLAN, "") is PLAN
+    looked_at = replace(PLAN, because=f"{marked(PLAN, 'b').because}; with the draft's words 0.6")
+    assert marked(looked_at, "b").because.count("arm b") == 1
     pinned = replace(PLAN, threshold=None)
     assert marked(pinned, "b") is pinned
 
