@@ -28,6 +28,7 @@ from serving.tuning import words
 from serving.tuning.jsonl import read_rows, refuse_foreign_scores
 from serving.tuning.logs import Log, Pricing, from_file, from_store
 from serving.tuning.page import write_report
+from serving.tuning.retraining import retrain_head
 from serving.tuning.summary import print_moves, print_summary
 from serving.tuning.tuned import Tuned, read_tuned, write_tuned
 from serving.upstreams import plan_upstreams
@@ -101,6 +102,15 @@ def tune(
             rich_help_panel=_AFTER,
         ),
     ] = False,
+    retrain: Annotated[
+        bool,
+        typer.Option(
+            "--retrain",
+            help="Instead of a threshold: let the classifier's head learn from the server's outcomes; "
+            "one that is not better is not kept.",
+            rich_help_panel=_AFTER,
+        ),
+    ] = False,
 ) -> None:
     """Choose the threshold from your own prompts or traffic, with a promise about quality.
 
@@ -114,9 +124,14 @@ def tune(
     """
     if apply and dry_run:
         raise ConfigError("--apply changes thresholds and --dry-run must not: choose one.")
+    if retrain and data is not None:
+        raise ConfigError("--retrain learns from the server's outcomes: leave --data out.")
     target = _target(max_drop, confidence, per_task, budget, deep_share)
     settings = load_settings(config)
     console = Console(highlight=False)
+    if retrain:
+        retrain_head(console, settings, days, write=not dry_run)
+        return
     log = asyncio.run(_log(settings, data, days))
     samples = Samples.of(log.samples)
     current = _current(settings, log.classifier)

@@ -17,11 +17,16 @@ from models.prices import cost
 from models.stream import Usage
 from models.tokens import estimate_prompt
 from router.chain import ORDINARY
+from router.learning.experiment import compare_arms
 from router.learning.samples import SampleRow, read_samples
 from serving.tuning.jsonl import Classified, Row, to_samples
 
 _DAY: Final = 86_400
 _OUTRIGHT: Final = 1.0  # the weight of a quality that somebody stated; less is only a hint
+_PROMPTS_ALONE: Final = (
+    "A running server also listens to the draft's first sentence, which no file can tell: the promise "
+    "is for decisions by the prompt. Tune on the server's own outcomes for both together."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +93,7 @@ async def from_file(
         samples=[pricing.fill(s, usage) for s, usage in zip(samples, usages, strict=True)],
         classifier=classifier.name,
         source=f"{path.name}, {len(rows):,} lines",
-        notes=(pricing.note,),
+        notes=(pricing.note, _PROMPTS_ALONE),
     )
 
 
@@ -114,6 +119,8 @@ def from_store(path: Path, days: float, pricing: Pricing) -> Log:
             "Feedback comes from whoever cares to give it: the promise is for requests like those. "
             "Shadow sampling ([learning] shadow_rate) draws them at random."
         )
+    if any(row.experiment for row in kept):
+        notes.append(compare_arms(kept).verdict)
     return Log(
         samples=[pricing.fill(_sample(row), _usage(row)) for row in kept],
         classifier=classifier,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from router.learning.records import Comparison
 from router.outcomes import SqliteOutcomes
 from serving.__main__ import main
 from serving.tuning.tuned import Tuned, read_tuned, write_tuned
 from tests.classifier.tuning.rows import drawn
+from tests.router.ledger_world import FAST, PLAN, leg, outcome
 
 
 @pytest.fixture(autouse=True)
@@ -202,3 +206,57 @@ def test_route_decides_by_the_tuned_thresholds(capsys: pytest.CaptureFixture[str
     shown = " ".join(capsys.readouterr().out.split())
     assert "threshold 0.01" in shown
     assert "tuned 2026-11-24" in shown
+
+
+def store(size: int) -> None:
+    """Fast answers of the last hours, each compared with the deep tier's."""
+    now = datetime.now(UTC).timestamp()
+    kept = SqliteOutcomes(Path("headstart.db"))
+    for i in range(size):
+        plan = replace(PLAN, route="fast", because="", p_fast=0.6 + 0.3 * i / size)
+        answered = outcome(
+            id=f"hs-{i}",
+            created=now - 10 * i,
+            plan=plan,
+            legs=[leg(FAST, role="draft", cost_usd=Decimal(0))],
+        )
+        kept.record(answered)
+        kept.note(
+            Comparison(
+                outcome_id=f"hs-{i}",
+                created=now,
+                fast_quality=float(i % 100 > 0),
+                deep_quality=1.0,
+                model="anthropic/big",
+                judge="anthropic/big",
+                deep_usd=Decimal("0.02"),
+                cost_usd=Decimal("0.05"),
+                input_tokens=10,
+                output_tokens=20,
+            )
+        )
+    kept.close()
+
+
+def test_the_server_s_own_outcomes_are_tuned_on(capsys: pytest.CaptureFixture[str]) -> None:
+    store(500)
+    run = Run(capsys, "--max-drop", "0.05", "--dry-run")
+
+    assert run.code == 0
+    assert "headstart.db, last 7 days: 500 requests, 500 of them with known quality" in run.text
+    assert "With 95 % confidence, quality drops by at most 5 points" in run.text
+    assert "What headstart.db, last 7 days would have done" in run.text
+
+
+def test_retraining_that_cannot_teach_is_one_sentence_and_changes_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store(5)
+    run = Run(capsys, "--retrain")
+    assert run.code == 2
+    assert run.err.startswith("headstart: ")
+    assert run.err.count("\n") == 1
+    assert not list(Path().glob("*.npz"))
+    assert Run(capsys, "--retrain", "--data", "x.jsonl").err == (
+        "headstart: --retrain learns from the server's outcomes: leave --data out.\n"
+    )
