@@ -150,39 +150,35 @@ def _curve(figure: Figure, report: TuningReport) -> None:
         text = f"at most {words.points(target.drop)} below the deep tier alone"
         axes.annotate(
             text,
-            (0, best),
-            xytext=(0, 3),
+            (100, best - target.drop),  # below the band: the curve is above it there
+            xytext=(0, -3),
             textcoords="offset points",
+            ha="right",
+            va="top",
             color=CHOSEN,
             fontsize=9,
         )
-    _mark(axes, report.now.deep_share, report.now.quality, "now", FAST, (8, -13))
+    _mark(axes, report.now.deep_share, report.now.quality, "now", FAST)
     if report.then is not None:
-        _mark(axes, report.then.deep_share, report.then.quality, "recommended", CHOSEN, (-8, 9))
+        _mark(axes, report.then.deep_share, report.then.quality, "recommended", CHOSEN)
     axes.margins(y=0.14)
 
 
 def _mark_money(axes: Axes, report: TuningReport) -> None:
     for point, text, colour in ((report.now, "now", FAST), (report.then, "recommended", CHOSEN)):
         if point is not None and point.usd is not None:
-            _mark(axes, point.deep_share, 1000 * point.usd, text, colour, (8, -12))
+            _mark(axes, point.deep_share, 1000 * point.usd, text, colour)
 
 
-def _mark(
-    axes: Axes,
-    deep_share: float,
-    height: float | None,
-    text: str,
-    colour: str,
-    offset: tuple[int, int],
-) -> None:
+def _mark(axes: Axes, deep_share: float, height: float | None, text: str, colour: str) -> None:
     axes.plot([100 * deep_share], [height], "o", color=colour, markersize=9)
+    left = deep_share > 0.75  # else the word would leave the plot
     axes.annotate(
         text,
         (100 * deep_share, height),
-        xytext=offset,
+        xytext=(-9 if left else 9, -12),
         textcoords="offset points",
-        ha="left" if offset[0] > 0 else "right",
+        ha="right" if left else "left",
         color=colour,
         fontweight="bold",
     )
@@ -219,7 +215,6 @@ def _reliability(figure: Figure, report: TuningReport) -> None:
     assert report.quality is not None
     said, seen, weight = np.array(report.quality.bins).T
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
-    axes.plot(said, seen, color=DEEP, linewidth=1.5)
     axes.scatter(said, seen, s=20 + 600 * weight, color=DEEP, alpha=0.75, linewidths=0)
     axes.set(
         xlabel="P(fast is good enough), as said",

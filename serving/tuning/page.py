@@ -38,13 +38,15 @@ def render(report: TuningReport, drawn: Sequence[Plot], notes: Sequence[str]) ->
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {
-        "share": words.share,
-        "points": words.points,
-        "per_thousand": words.per_thousand,
-        "written": written,
-        "inline": _inline,
-    }
+    environment.filters.update(
+        {
+            "share": words.share,
+            "points": words.points,
+            "per_thousand": words.per_thousand,
+            "written": written,
+            "inline": _inline,
+        }
+    )
     template = environment.from_string(
         files("serving.tuning").joinpath(PAGE).read_text(encoding="utf-8")
     )

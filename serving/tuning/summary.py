@@ -30,9 +30,10 @@ def print_summary(console: Console, report: TuningReport, notes: Sequence[str]) 
 
 def print_moves(console: Console, moves: Sequence[WhatIf], source: str) -> None:
     """What these requests would have done with the new thresholds."""
-    console.print(f"\nWhat {source} would have done (nothing is changed):\n")
-    table = Table("requests of", "", box=None, pad_edge=False, header_style="dim")
-    for name in ("fast → deep", "deep → fast", "deep now", "then", "$/1,000 now", "then"):
+    console.print(f"\nWhat {source} would have done; nothing is changed:\n")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("requests of", no_wrap=True)
+    for name in ("", "to deep", "to fast", "deep now", "then", "$/1,000 now", "then"):
         table.add_column(name, justify="right")
     for move in moves:
         table.add_row(

@@ -103,8 +103,8 @@ def test_a_dry_run_counts_what_moves_and_changes_nothing(
     run = Run(capsys, "--data", "my.jsonl", "--budget", "1/day", "--dry-run")
 
     assert run.code == 0
-    assert "What my.jsonl, 2,000 lines would have done (nothing is changed):" in run.text
-    assert "fast → deep" in run.text
+    assert "What my.jsonl, 2,000 lines would have done; nothing is changed:" in run.text
+    assert "to deep to fast deep now then" in run.text
     assert "In all $" in run.text
     assert sorted(Path().iterdir()) == before
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from pydantic import ValidationError
 
 from classifier.tuning.thresholds import Thresholds
 from models.errors import ConfigError
+from serving.settings import ClassifierSettings
 from serving.tuning.tuned import Tuned, TunedWatch, read_tuned, write_tuned
 
 TUNED = Tuned(
@@ -129,3 +131,10 @@ def test_thresholds_of_another_classifier_are_refused(
     watching.look()
     assert adopted.taken == []
     assert "scores of embedding-v2, this server's are of embedding-v1" in caplog.text
+
+
+def test_thresholds_per_task_are_settings_too() -> None:
+    own = ClassifierSettings(thresholds={"code": 0.7})
+    assert own.thresholds == {"code": 0.7}
+    with pytest.raises(ValidationError, match="`poetry` is not a task"):
+        ClassifierSettings(thresholds={"poetry": 0.7})
