@@ -26,6 +26,7 @@ from models.stream import TokenLogprob
 
 Doubles = NDArray[np.float64]
 
+ALTERNATIVES = 5  # likeliest tokens listed at each place: what `entropy` is read from
 OPENING = 4  # tokens at the start
 WEAKEST = 3
 SIGNALS: Mapping[str, float] = {  # name -> which way is surer
@@ -36,7 +37,6 @@ SIGNALS: Mapping[str, float] = {  # name -> which way is surer
     "opening": 1.0,
     "deviation": -1.0,
     "entropy": -1.0,
-    "length": -1.0,
     "hedges": -1.0,
 }
 LIMIT = 3.0  # spreads from the usual: one odd token may not decide alone
@@ -65,7 +65,6 @@ class DraftSignals:
     opening: float | None = None  # mean of the first ones
     deviation: float | None = None  # standard deviation
     entropy: float | None = None  # of the listed alternatives, nats per token
-    length: float | None = None  # log of the number of tokens
     hedges: float | None = None  # 1.0: it says that it is not sure, or refuses
 
     @classmethod
@@ -84,7 +83,6 @@ class DraftSignals:
             opening=_mean(found[:OPENING]),
             deviation=pstdev(found),
             entropy=_mean([entropy(top) for top in listed]),
-            length=math.log(len(found)),
             hedges=float(_HEDGE.search(text) is not None),
         )
 
@@ -98,7 +96,6 @@ class DraftSignals:
             "opening": self.opening,
             "deviation": self.deviation,
             "entropy": self.entropy,
-            "length": self.length,
             "hedges": self.hedges,
         }
 

@@ -35,6 +35,10 @@ TABLES = Path("scripts/bench/drafts")
 SHIPPED = Path("classifier/data/draft.json")
 VERSION = "draft-v1"  # raise it with every judge that ships
 DEAR: Mapping[str, float] = {"agreement": 1.0, "p_true": 1.0, "choice_gap": 1.0}
+PARTS: Mapping[str, Sequence[str]] = {
+    "no alternatives listed": [name for name in SIGNALS if name != "entropy"],
+    "the mean alone": ["mean"],
+}
 FEWEST = 10  # right and wrong drafts that a benchmark needs to count
 SURE = 1.645  # and this many standard errors more right ones than by guessing: whether a guess is right, nobody can tell
 RESAMPLES = 1000
@@ -171,11 +175,11 @@ def crossed(
     return out
 
 
-def as_shipped(drafts: Drafts, without: str = "") -> Doubles:
+def as_shipped(drafts: Drafts, names: Sequence[str] = tuple(SIGNALS)) -> Doubles:
     """P(fast) on each benchmark by weights of the others, the prompt's chance taken as it is."""
     prompt = drafts.columns["prompt_unseen"]
-    names = {name: way for name, way in SIGNALS.items() if name != without}
-    return crossed(drafts, drafts.benchmarks, prompt, names, trust_prompt=True)
+    signals = {name: SIGNALS[name] for name in names}
+    return crossed(drafts, drafts.benchmarks, prompt, signals, trust_prompt=True)
 
 
 def _sure(drafts: Drafts, name: str, way: float) -> Doubles:
@@ -301,9 +305,9 @@ def mean_table(everything: Drafts, others: Sequence[Drafts], resamples: int = RE
         _add(grid, "  the same: + all signals", again, some.dear, some.prompt, few)
     prompt = drafts.columns["prompt_unseen"]
     _add(grid, "as shipped, a benchmark never seen", drafts, as_shipped(drafts), prompt, draws)
-    for left in ("entropy", "length"):
-        less = as_shipped(drafts, without=left)
-        _add(grid, f"  the same without {left}", drafts, less, prompt, draws)
+    for what, names in PARTS.items():
+        less = as_shipped(drafts, names)
+        _add(grid, f"  the same, {what}", drafts, less, prompt, draws)
     for other in others:
         judge = draft.fit(other.rows(), version="", learned_on=other.model, trust_prompt=True)
         prompt = drafts.columns["prompt"]

@@ -107,6 +107,7 @@ def _details(tokens: Sequence[TokenLogprob]) -> dict[str, float]:
     found = [token.logprob for token in tokens]
     listed = [entropy(token.top) for token in tokens if len(token.top) > 1]
     return {
+        "length": float(len(found)),
         **{f"mean_{n}": float(np.mean(found[:n])) if found else MISSING for n in (1, 8, 16)},
         **{f"entropy_{n}": float(np.mean(listed[:n])) if listed else MISSING for n in (1, 4, 8)},
     }

@@ -53,7 +53,6 @@ def test_signals_are_read_off_the_tokens() -> None:
     assert read.opening == pytest.approx(-1.0)
     assert read.deviation == pytest.approx(math.sqrt(1 / 6))
     assert read.entropy == pytest.approx(math.log(2))
-    assert read.length == pytest.approx(math.log(3))
     assert read.hedges == 0.0
 
 
