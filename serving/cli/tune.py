@@ -215,7 +215,7 @@ def _current(settings: Settings, classifier: str) -> Thresholds:
     tuned = read_tuned(own.tuned)
     if tuned.classifier != classifier:
         return configured
-    return Thresholds(general=tuned.threshold, tasks={**tuned.thresholds})
+    return Thresholds(general=tuned.threshold, tasks=tuned.thresholds)
 
 
 def _print_dry_run(
@@ -261,7 +261,7 @@ def _apply(console: Console, settings: Settings, found: TuningReport, data: Path
         Tuned(
             classifier=found.classifier,
             threshold=chosen.general,
-            thresholds={**chosen.tasks},  # pyright: ignore[reportArgumentType] - checked on reading
+            thresholds={**chosen.tasks},
             written=datetime.now(UTC),
             samples=found.quality.samples if found.quality else found.requests,
             because=words.promise(found),

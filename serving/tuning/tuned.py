@@ -15,7 +15,6 @@ from typing import Annotated, Final, Protocol
 
 import msgspec
 
-from classifier.assessment import Task
 from classifier.tuning.thresholds import Thresholds
 from models.errors import ConfigError
 
@@ -36,7 +35,7 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     written: datetime
     samples: Annotated[int, msgspec.Meta(ge=0)]
     because: str
-    thresholds: dict[Task, Share] = {}
+    thresholds: dict[str, Share] = {}
 
     @property
     def day(self) -> str:
@@ -135,7 +134,7 @@ class TunedWatch:
         except ConfigError as error:
             _log.error("%s The thresholds stay: %s.", error.message, written(self._in_force))
             return
-        thresholds = Thresholds(general=tuned.threshold, tasks={**tuned.thresholds})
+        thresholds = Thresholds(general=tuned.threshold, tasks=tuned.thresholds)
         self._take(thresholds, tuned.day, f"{self._path}, from {tuned.samples:,} samples")
         self._origin = f"{self._path} of {tuned.day}"
 

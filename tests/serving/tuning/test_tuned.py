@@ -9,11 +9,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from pydantic import ValidationError
 
 from classifier.tuning.thresholds import Thresholds
 from models.errors import ConfigError
-from serving.settings import ClassifierSettings
+from serving.settings_file import load_settings
 from serving.tuning.tuned import Tuned, TunedWatch, read_tuned, write_tuned
 
 TUNED = Tuned(
@@ -55,7 +54,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         ("threshold = 0.615", "threshold = 1.5", r"Expected `float` <= 1\.0 - at `\$\.threshold`"),
-        ("code = 0.7", "poetry = 0.7", "poetry"),
+        ("code = 0.7", "code = true", "Expected `float`"),
         ("version = 1", "version = 2", "of version 2, this Headstart reads version 1"),
         ("version = 1\n", "", "of version None"),
         ("samples = 4793", "samples = 4793\nsampels = 1", "sampels"),
@@ -133,8 +132,10 @@ def test_thresholds_of_another_classifier_are_refused(
     assert "scores of embedding-v2, this server's are of embedding-v1" in caplog.text
 
 
-def test_thresholds_per_task_are_settings_too() -> None:
-    own = ClassifierSettings(thresholds={"code": 0.7})
-    assert own.thresholds == {"code": 0.7}
-    with pytest.raises(ValidationError, match="`poetry` is not a task"):
-        ClassifierSettings(thresholds={"poetry": 0.7})
+def test_thresholds_per_task_are_settings_too(tmp_path: Path) -> None:
+    path = tmp_path / "headstart.toml"
+    path.write_text("[classifier.thresholds]\ncode = 0.7\n")
+    assert load_settings(path).classifier.thresholds == {"code": 0.7}
+    path.write_text("[classifier.thresholds]\ncode = 7\n")
+    with pytest.raises(ConfigError, match=r"line 2 of headstart\.toml"):
+        load_settings(path)
