@@ -27,14 +27,19 @@ class Judged:
     p_fast: Doubles
     p_right: Doubles
     raw_fast: Doubles
+    named_gain: Doubles  # the mean gain of its benchmark over all folds: what its name tells
 
     @classmethod
     def of(cls, pair: Sequence[Outcome], crossed: Crossed) -> Judged:
         """All measured questions."""
+        fast, deep = np.array([row.fast for row in pair]), np.array([row.deep for row in pair])
+        benchmarks = np.array([row.benchmark for row in pair])
+        _, index = np.unique(benchmarks, return_inverse=True)
         return cls(
-            benchmarks=np.array([row.benchmark for row in pair]),
-            fast=np.array([row.fast for row in pair]),
-            deep=np.array([row.deep for row in pair]),
+            benchmarks=benchmarks,
+            fast=fast,
+            deep=deep,
+            named_gain=(np.bincount(index, deep - fast) / np.bincount(index))[index],
             p_fast=crossed.p_fast,
             p_right=crossed.p_right,
             raw_fast=crossed.raw[:, 0],
@@ -49,6 +54,7 @@ class Judged:
             p_fast=self.p_fast[keep],
             p_right=self.p_right[keep],
             raw_fast=self.raw_fast[keep],
+            named_gain=self.named_gain[keep],
         )
 
     @property
@@ -60,13 +66,6 @@ class Judged:
     def fails(self) -> Mask:
         """Whether the fast tier's answer was wrong."""
         return self.fast < RIGHT
-
-    @property
-    def named_gain(self) -> Doubles:
-        """The mean gain of each one's benchmark: as if only the name were known, in hindsight."""
-        gains = self.deep - self.fast
-        found = {name: gains[self.benchmarks == name].mean() for name in np.unique(self.benchmarks)}
-        return np.array([found[name] for name in self.benchmarks])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,8 +101,8 @@ def _pairs(figures: Figures) -> list[str]:
     return [
         *head,
         "",
-        "These figures reward recognising the benchmark, as the third line of each pair shows; it knows the benchmark's mean in",
-        "hindsight. The routellm head has the same recipe, trained on its own rows; it is for this table and is not shipped.",
+        "These figures reward recognising the benchmark, as the third line of each pair shows; it knows each benchmark's mean",
+        "gain over all rows. The routellm head has the same recipe, trained on its own rows; it is for this table and is not shipped.",
         "Intervals, and RouteLLM's published figures: `python -m scripts.bench.routing`.",
     ]
 
