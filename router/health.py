@@ -37,6 +37,7 @@ _ENOUGH = 5  # fewer say nothing
 _FAILING = 0.5  # share of failures that opens the breaker
 _FIRST_REST = 5.0  # seconds
 _LONGEST_REST = 300.0
+_MOST_TRIPS = 10  # from here on every rest is the longest
 _TIMINGS = 100  # first-event latencies that are remembered
 
 
@@ -187,7 +188,7 @@ class TargetHealth:
     def _trip(self, because: str, now: float) -> None:
         """Open, for twice as long as the last time."""
         seconds = min(_LONGEST_REST, _FIRST_REST * 2**self._trips)
-        self._trips += 1
+        self._trips = min(self._trips + 1, _MOST_TRIPS)
         self._tripped = True
         self._rest(seconds * (0.5 + self._jitter() / 2), because, now)
 

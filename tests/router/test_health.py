@@ -72,6 +72,13 @@ def test_each_failed_probe_doubles_the_rest() -> None:
     assert rests == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0]
 
 
+def test_failing_for_ever_rests_as_long_as_it_can() -> None:
+    health = TargetHealth(jitter=lambda: 1.0)
+    for failure in range(1_100):
+        health.failed(Overloaded("full"), float(failure))
+    assert health.report(1_099.0).rests_for == 300.0
+
+
 def test_a_refused_key_rests_long_and_a_refused_request_not_at_all() -> None:
     health = _health()
     health.failed(ProviderBadRequest("no such option"), 0.0)
