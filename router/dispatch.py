@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from classifier.draft import ALTERNATIVES
 from models.chat import ChatRequest
 from models.errors import HeadstartError
 from models.stream import Alive, Failed, Finished, StreamEvent, Usage, UsageReported
@@ -239,7 +240,7 @@ class _Run:
                 instruction=self._instruction,
             )
             if opening.judged and target.card.abilities.logprobs:
-                request = replace(request, logprobs=True)
+                request = replace(request, logprobs=True, top_logprobs=ALTERNATIVES)
             provider = self._fleet.provider(target)
             stream = provider.stream(request, target.card, streaming=opening.streaming)
             async with aclosing(stream):

@@ -56,5 +56,6 @@ class Plan:
     hedges: Mapping[str, float] = field(default_factory=dict[str, float])
     shares: Mapping[str, float] = field(default_factory=dict[str, float])
     task: str = "chat"
+    like: str = ""  # the built-in task that it is like, where `task` is the user's own
     p_fast: float | None = None  # None: nobody was asked (the client chose)
     threshold: float | None = None

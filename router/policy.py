@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Protocol, TypeVar
 
 from classifier.assessment import Assessment
-from classifier.draft import DraftJudge, DraftSignals
+from classifier.draft import DraftSignals
 from models.card import ModelCard
 from models.chat import ChatRequest, Media, Merge
 from models.errors import PromptTooLong, Unsupported
@@ -21,6 +22,8 @@ from router.chain import ORDINARY, Order, Standing, group_shares, groups, line_u
 from router.gate import USUAL, Bar, Confidence
 from router.plan import Plan, Target
 from router.weights import EVEN, Exponents, Record
+
+T = TypeVar("T")
 
 _DEFAULT_ANSWER_TOKENS = 512  # room for the answer when the client sets no limit
 
@@ -36,10 +39,19 @@ class Rules:
     bar: Bar = USUAL
     bars: Mapping[str, Bar] = field(default_factory=dict[str, Bar])
     early_tokens: int = 8  # a fast plan's draft is shown after so many sure ones; 0: a sentence
+    clear: float = 0.1  # so far over the threshold the prompt alone decides that
     order: Order = ()
     tasks: Mapping[str, Order] = field(default_factory=dict[str, Order])
     exponents: Exponents = EVEN  # of the weights of equals
     hedge: bool = False  # ask the next model when one is slower than its own 95th percentile
+
+
+class DraftReader(Protocol):
+    """What a draft's own words make of the chance that the prompt gave."""
+
+    def p_fast(self, p_prompt: float, signals: DraftSignals, task: str) -> float:
+        """The chance of prompt and draft together; the prompt's where nothing is known."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +91,10 @@ def choose(
     merge = request.headstart.merge or rules.merge
     if merge == "revise" and request.headstart.merge is None:
         merge = "continue"  # a client that did not ask for it cannot take text back
-    task = request.headstart.task or (assessment.task if assessment else "chat")
+    task, like = _task(request, assessment)
     fast, why_not_fast = _fast(request, fleet)
-    deep, shares = _deep(request, asked, task, fleet, rules, draw, at)
+    order = for_task(rules.tasks, task, like, ())
+    deep, shares = _deep(request, asked, order, fleet, rules, draw, at)
     plan = Plan(
         route="deep",
         because="",
@@ -89,6 +102,7 @@ def choose(
         rescue=fast,
         merge=merge,
         task=task,
+        like=like,
         hedges=fleet.first_event_p95 if rules.hedge else {},
         shares=shares,
     )
@@ -104,13 +118,13 @@ def choose(
     return _checked(_judged(plan, request, assessment, why_not_fast, rules), request, fleet)
 
 
-def threshold_for(task: str, rules: Rules) -> float:
-    """The chance of a good enough answer from which the fast tier answers requests of this task."""
-    return rules.thresholds.get(task, rules.threshold)
+def for_task(table: Mapping[str, T], task: str, like: str, general: T) -> T:
+    """What a table has for the task, else for the built-in one that it is like, else in general."""
+    return table.get(task, table.get(like, general))
 
 
 def second_look(
-    plan: Plan, confidence: Confidence, rules: Rules, judge: DraftJudge | None = None
+    plan: Plan, confidence: Confidence, rules: Rules, judge: DraftReader | None = None
 ) -> Plan:
     """The plan once the draft's first sentence stands, which is the better judge of the two.
 
@@ -127,25 +141,20 @@ def second_look(
     return _weighed(plan, confidence.signals, judge)
 
 
-def sure_early(
-    plan: Plan, confidence: Confidence, rules: Rules, judge: DraftJudge | None = None
-) -> Plan | None:
-    """The plan with which a fast plan's draft is shown before its first sentence ends; None: not yet.
+def sure_early(plan: Plan, confidence: Confidence, rules: Rules) -> bool:
+    """Whether a fast plan's draft may be shown before its first sentence ends.
 
-    Nothing is going to be spliced behind it, so the sentence is only waited for to judge it, and
-    a few words that are sure enough tell as much.
+    Nothing is going to be spliced behind it, so the sentence is only waited for to judge it. Where
+    the prompt leaves little doubt that is not needed: a few words that are over the bar will do.
     """
     enough = 0 < rules.early_tokens <= confidence.tokens
     if plan.route != "fast" or not enough or confidence.mean is None:
-        return None
-    if _bar(plan, rules).missed_by(confidence):
-        return None
-    so_far = replace(confidence.signals, length=None)  # how long the sentence gets is not known yet
-    looked = _weighed(plan, so_far, judge)
-    return looked if looked.route == "fast" else None
+        return False
+    doubtful = plan.p_fast is not None and plan.p_fast < (plan.threshold or 0.0) + rules.clear
+    return not doubtful and not _bar(plan, rules).missed_by(confidence)
 
 
-def _weighed(plan: Plan, signals: DraftSignals, judge: DraftJudge | None) -> Plan:
+def _weighed(plan: Plan, signals: DraftSignals, judge: DraftReader | None) -> Plan:
     """The plan by the chance that prompt and draft give together."""
     if judge is None or plan.p_fast is None or plan.threshold is None or plan.draft is None:
         return plan
@@ -217,14 +226,24 @@ def _fast(request: ChatRequest, fleet: FleetView) -> tuple[Target | None, str]:
     return (None, why_not) if why_not else (fleet.fast, "")
 
 
+def _task(request: ChatRequest, assessment: Assessment | None) -> tuple[str, str]:
+    """Its name (the client's word, the user's own task, a built-in one), and what that is like."""
+    asked = request.headstart.task
+    if assessment is None:
+        return asked or "chat", ""
+    if asked in (None, assessment.user_task) and assessment.user_task:
+        return assessment.user_task, assessment.task
+    return asked or assessment.task, ""
+
+
 def _bar(plan: Plan, rules: Rules) -> Bar:
-    return rules.bars.get(plan.task, rules.bar)
+    return for_task(rules.bars, plan.task, plan.like, rules.bar)
 
 
 def _deep(
     request: ChatRequest,
     asked: Asked,
-    task: str,
+    order: Order,
     fleet: FleetView,
     rules: Rules,
     draw: float,
@@ -237,7 +256,7 @@ def _deep(
     else:
         wanted = [
             tuple(fleet.hosted[name] for name in names if name in fleet.hosted)
-            for names in groups(rules.tasks.get(task, ()), rules.order)
+            for names in groups(order, rules.order)
         ]
     standing = Standing(
         records=fleet.records,
@@ -269,7 +288,8 @@ def _judged(
     """`auto`: the classifier's chance against the threshold."""
     threshold = request.headstart.threshold
     tuned = f", tuned {rules.tuned}" if rules.tuned and threshold is None else ""
-    threshold = threshold_for(plan.task, rules) if threshold is None else threshold
+    if threshold is None:
+        threshold = for_task(rules.thresholds, plan.task, plan.like, rules.threshold)
     p_fast = assessment.p_fast if assessment else None
     plan = replace(plan, p_fast=p_fast, threshold=threshold)
     fast = plan.rescue

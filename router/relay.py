@@ -67,7 +67,7 @@ class Relay:
         deadlines: Deadlines,
         now: float,
         second_look: Callable[[Plan, Confidence], Plan],
-        sure_early: Callable[[Plan, Confidence], Plan | None] = lambda _plan, _confidence: None,
+        sure_early: Callable[[Plan, Confidence], bool] = lambda _plan, _confidence: False,
         exact_only: bool = False,
         whole_words: bool = True,
     ) -> None:
@@ -75,7 +75,7 @@ class Relay:
 
         draft: speaks first, behind the gate, while `plan` may still be in the making.
         second_look: the policy, asked again once the draft's first sentence stands.
-        sure_early: the plan, when the policy says that it need not wait for that sentence.
+        sure_early: the policy's word that a fast plan need not wait for that sentence.
         exact_only: only native prefill may go on after shown text (JSON must not be garbled).
         whole_words: show words when they are whole; False where each token counts (logprobs).
         """
@@ -333,9 +333,7 @@ class Relay:
         length = self._gate.sentence()
         if length is None:
             words = self._gate.confidence(len(self._gate.text))
-            early = self._sure_early(self.plan, words)
-            if early is not None:
-                self.plan = early
+            if self._sure_early(self.plan, words):
                 self._release(step, now)
             return
         self.plan = plan = self._second_look(self.plan, self._gate.confidence(length))

@@ -20,35 +20,33 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import partial
 
 from opentelemetry.context import Context
 
-from classifier.assessment import Assessment, Classifier
+from classifier.assessment import TASKS, Assessment, Classifier
+from classifier.habits import DraftHabits
 from models.catalogue import Catalogue
 from models.chat import ChatRequest
-from models.errors import Unsupported
-from models.prices import cost
-from models.stream import StreamEvent, Usage
-from models.tokens import estimate_prompt
-from router.chain import ORDINARY, written
+from models.errors import RequestError
+from models.stream import StreamEvent
+from router.chain import written
 from router.deadline import Deadlines
 from router.dispatch import Dispatch, LegHooks
-from router.engine_judge import EngineJudge
+from router.explanation import Explanation, estimated
 from router.fleet import Fleet
 from router.gate import Confidence
 from router.health import HealthReport
 from router.learning.experiment import marked
 from router.learning.feedback import Said
-from router.learning.learning import Learning, Lesson
+from router.learning.learning import Learning
 from router.learning.records import Feedback
 from router.ledger import fill_usage, saved_usd, settle
 from router.names import resolve
 from router.observe import Observer
 from router.outcome import Arm, LegRecord, Outcome
 from router.outcomes import OutcomeStore
-from router.plan import Plan, Target
+from router.plan import Plan
 from router.policy import (
     Asked,
     Rules,
@@ -70,24 +68,6 @@ class Answer:
 
     outcome: Outcome
     events: AsyncGenerator[Sequence[StreamEvent], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostEstimate:
-    """What one target would cost for this prompt and a typical answer."""
-
-    target: str
-    usd: Decimal | None  # None: the price is not known
-    note: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """A decision without an answer."""
-
-    assessment: Assessment
-    plan: Plan
-    estimates: tuple[CostEstimate, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,23 +98,25 @@ class Router:
         aliases: Mapping[str, str],
         store_prompts: bool = False,
         draw: Callable[[], float] = random.random,
-        draft_judge: EngineJudge | None = None,
+        drafts: DraftHabits | None = None,
+        own_tasks: Sequence[str] = (),
     ) -> None:
         """Keep the collaborators; nothing starts here. `draw` gives 0..1: see `policy.choose`.
 
-        Without `learning`, requests teach nothing and feedback is refused. Without `draft_judge` the
-        draft's words can only hold it back: the prompt decides.
+        Without `learning`, requests teach nothing and feedback is refused. Without `drafts` the
+        draft's words can only hold it back: the prompt decides. `own_tasks`: the user's, by name.
         """
         self._fleet = fleet
         self._catalogue = catalogue
         self._classifier = classifier
         self._rules = rules
         self._deadlines = deadlines
-        self._draft_judge = draft_judge
+        self._drafts = drafts
+        self._tasks = (*TASKS, *own_tasks)
         self._dispatch = dispatch
         self._observer = observer
         self._store = store
-        self._learning = learning
+        self._learning = learning or Learning()
         self._aliases = aliases
         self._known = frozenset(card.name for card in catalogue.cards()) | set(fleet.hosted)
         self._store_prompts = store_prompts
@@ -165,7 +147,7 @@ class Router:
             plan=plan,
             prompt=request.last_user_text if self._store_prompts else "",
             asked_task=request.headstart.task or "",
-            experiment=self._arm(request, client) if needs_judge else "",
+            experiment=self._learning.arm(request, client) if needs_judge else "",
         )
         return Answer(outcome=outcome, events=self._run(request, asked, plan, outcome, trace))
 
@@ -173,15 +155,11 @@ class Router:
         """What would be decided, and what each candidate would cost."""
         assessment = await self._classifier.assess(request)
         plan = self._choose(request, self._asked(request), assessment)
-        targets = ([plan.draft] if plan.draft else []) + list(plan.deep)
-        usage = Usage(input=estimate_prompt(request), output=request.max_tokens or ORDINARY.output)
-        estimates = tuple(self._estimate(target, usage) for target in targets)
+        estimates = estimated(request, plan, self._catalogue, datetime.now(UTC))
         return Explanation(assessment=assessment, plan=plan, estimates=estimates)
 
     async def feedback(self, said: Said, *, client: str) -> Feedback:
         """Store what a client says of an answer. Raises a RequestError for what does not fit it."""
-        if self._learning is None:
-            raise Unsupported("This server keeps no outcomes, so it takes no feedback.")
         return await self._learning.take(said, client)
 
     def models(self) -> tuple[ModelListing, ...]:
@@ -232,8 +210,7 @@ class Router:
 
     async def aclose(self) -> None:
         """Close connections and write what is still to be stored."""
-        if self._learning is not None:
-            await self._learning.aclose()
+        await self._learning.aclose()
         await self._fleet.aclose()
         await asyncio.to_thread(self._store.close)
 
@@ -257,13 +234,13 @@ class Router:
             ended=partial(self._leg_ended, request, outcome),
         )
         self._observer.started(outcome, trace)
-        lesson = self._begun(request, asked, outcome)
+        lesson = self._learning.begun(request, outcome, judged=asked.mode == "auto")
         try:
             stream = self._dispatch.run(relay, request, planning=planning, hooks=hooks)
             async with aclosing(stream):
                 async for events in stream:
                     self._update(outcome, relay, begun)
-                    if lesson is not None and lesson.drawn:
+                    if lesson.drawn:
                         lesson.hear(events)
                     yield events
         finally:
@@ -271,8 +248,7 @@ class Router:
             outcome.finish = outcome.finish or ("error" if relay.error else "left")
             self._observer.finished(outcome)
             self._store.record(outcome)
-            if self._learning is not None and lesson is not None:
-                self._learning.ended(lesson)
+            self._learning.ended(lesson)
 
     def _relay(
         self, request: ChatRequest, plan: Plan | None, now: float, outcome: Outcome
@@ -326,7 +302,7 @@ class Router:
             asked,
             assessment,
             self._fleet.view(),
-            self._rules if self._learning is None else self._learning.rules(self._rules, arm),
+            self._learning.rules(self._rules, arm),
             draw=self._draw(),
             at=datetime.now(UTC),
         )
@@ -335,27 +311,16 @@ class Router:
     def _second_look(self, outcome: Outcome, plan: Plan, confidence: Confidence) -> Plan:
         """The policy, asked again; how sure the draft was is kept to learn from."""
         outcome.draft = confidence
-        judge = self._draft_judge
-        looked = second_look(plan, confidence, self._rules, judge and judge.judge)
-        if judge is not None:
-            judge.watch(plan.task, confidence.signals)
+        looked = second_look(plan, confidence, self._rules, self._drafts)
+        if self._drafts is not None:
+            self._drafts.note(plan.task, confidence.signals)
         return plan if looked is plan else marked(looked, outcome.experiment)
 
-    def _sure_early(self, outcome: Outcome, plan: Plan, confidence: Confidence) -> Plan | None:
-        judge = self._draft_judge
-        early = sure_early(plan, confidence, self._rules, judge and judge.judge)
-        if early is None:
-            return None
-        outcome.draft = confidence
-        return early if early is plan else marked(early, outcome.experiment)
-
-    def _arm(self, request: ChatRequest, client: str) -> Arm:
-        return "" if self._learning is None else self._learning.arm(request, client)
-
-    def _begun(self, request: ChatRequest, asked: Asked, outcome: Outcome) -> Lesson | None:
-        if self._learning is None:
-            return None
-        return self._learning.begun(request, outcome, judged=asked.mode == "auto")
+    def _sure_early(self, outcome: Outcome, plan: Plan, confidence: Confidence) -> bool:
+        early = sure_early(plan, confidence, self._rules)
+        if early:
+            outcome.draft = confidence
+        return early
 
     def _leg_ended(self, request: ChatRequest, outcome: Outcome, leg: LegRecord) -> None:
         fill_usage(leg, request, leg.transcript_chars)
@@ -373,21 +338,15 @@ class Router:
         if relay.phase is Phase.DONE and outcome.saved_usd is None:
             outcome.saved_usd = saved_usd(outcome, datetime.now(UTC))
 
-    def _estimate(self, target: Target, usage: Usage) -> CostEstimate:
-        """Dollars for a typical answer; a stand-in is priced as the model whose place it takes."""
-        at = datetime.now(UTC)
-        if target.stands_in_for:
-            usd = cost(usage, self._catalogue.card(target.stands_in_for), at)
-            note = f"no key is set: {target.name} stands in, for nothing"
-            return CostEstimate(target=target.stands_in_for, usd=usd, note=note)
-        usd = Decimal(0) if target.local else cost(usage, target.card, at)
-        note = "on your own machine" if target.local else ""
-        return CostEstimate(target=target.name, usd=usd, note=note)
-
     # -- names ----------------------------------------------------------------------------------
 
     def _asked(self, request: ChatRequest) -> Asked:
         """Whom the client wants, by model name and `headstart.mode`."""
+        task = request.headstart.task
+        if task is not None and task not in self._tasks:
+            known = ", ".join(self._tasks)
+            message = f"headstart.task: {task!r} is not a task. Use one of {known}."
+            raise RequestError(message, param="headstart.task")
         resolved = resolve(
             request.model,
             models=self._known,

@@ -14,7 +14,9 @@ from fastapi.responses import Response
 
 from classifier.assessment import Classifier
 from classifier.combine import WithDeadline
+from classifier.draft import load_shipped as load_draft_judge
 from classifier.embedding_classifier import load_default
+from classifier.habits import DraftHabits
 from classifier.judge import JudgeClassifier
 from classifier.tuning.thresholds import Thresholds
 from models.chat import ChatRequest, Message, Text
@@ -142,6 +144,8 @@ def build_router(
         store=store,
         learning=learning,
         aliases=settings.aliases,
+        drafts=DraftHabits(load_draft_judge()) if settings.classifier.second_look else None,
+        own_tasks=tuple(settings.classifier.tasks),
         store_prompts=settings.outcomes.store_prompts,
     )
 

@@ -12,11 +12,12 @@ from opentelemetry.context import Context
 
 from models.chat import ChatRequest, Json
 from models.errors import ModelNotFound
+from router.explanation import Explanation
 from router.health import HealthReport
 from router.learning.feedback import Said
 from router.learning.records import Feedback
 from router.plan import Plan, Target
-from router.router import Answer, Explanation, ModelListing
+from router.router import Answer, ModelListing
 from serving.auth import as_its_client_wants, client_name
 from serving.body import read_body
 from serving.dialects.base import Dialect

@@ -11,7 +11,7 @@ asked after the user's own: `gpt-*`, `chatgpt-*`, `codex-*`, `o1*`, `o3*`, `o4*`
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -20,8 +20,11 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
@@ -93,13 +96,6 @@ def _checked_new_task(name: str) -> str:
 NewTaskName: TypeAlias = Annotated[str, AfterValidator(_checked_new_task)]
 
 
-def _checked_task(task: str) -> str:
-    if task not in TASKS:
-        raise ValueError(f"`{task}` is not a task; the tasks are {', '.join(TASKS)}")
-    return task
-
-
-TaskName: TypeAlias = Annotated[str, AfterValidator(_checked_task)]
 Threshold: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -120,7 +116,8 @@ class ClassifierSettings(Section):
     url: str | None = None
     api_key_env: str | None = None
     threshold: Threshold = 0.55  # P(fast is good enough) from which the fast tier answers
-    thresholds: dict[TaskName, Threshold] = Field(default_factory=dict[TaskName, Threshold])
+    thresholds: dict[str, Threshold] = Field(default_factory=dict[str, Threshold])
+    second_look: bool = True  # the draft's first sentence moves the chance that the prompt gave
     head: Path | None = None  # a head that `tune --retrain` wrote; None: the shipped one
     tuned: Path = Path("headstart.tuned.toml")  # what `tune --apply` writes; in force while there
     tasks: dict[NewTaskName, UserTaskSettings] = Field(
@@ -182,7 +179,7 @@ class DeepSettings(Section):
             "deepseek/deepseek-v4-pro",
         ]
     )
-    tasks: dict[TaskName, Preferences] = Field(default_factory=dict[TaskName, Preferences])
+    tasks: dict[str, Preferences] = Field(default_factory=dict[str, Preferences])
     weights: WeightSettings = WeightSettings()
     hedge: bool = False  # ask the next model too when one is slower than its own 95th percentile
     stand_in: bool = True  # without any key, let the local engine play the hosted models
@@ -241,7 +238,7 @@ class RelaySettings(Section):
     # Natural-log probabilities over the first sentence: a draft under one of them is never shown.
     min_mean_logprob: float = Field(default=USUAL.mean, le=0)
     min_logprob: float = Field(default=USUAL.minimum, le=0)  # of its least likely token
-    tasks: dict[TaskName, BarSettings] = Field(default_factory=dict[TaskName, BarSettings])
+    tasks: dict[str, BarSettings] = Field(default_factory=dict[str, BarSettings])
     continue_instruction: str | None = None  # replaces the built-in sentence
 
     @property
@@ -303,6 +300,9 @@ class LearningSettings(Section):
     experiment: ExperimentSettings | None = None
 
 
+AnySection = TypeVar("AnySection", ClassifierSettings, DeepSettings, RelaySettings)
+
+
 class Settings(BaseSettings):
     """Everything that can be configured."""
 
@@ -321,6 +321,23 @@ class Settings(BaseSettings):
     deadlines: DeadlineSettings = DeadlineSettings()
     outcomes: OutcomeSettings = OutcomeSettings()
     learning: LearningSettings = LearningSettings()
+
+    @field_validator("classifier", "deep", "relay")
+    @classmethod
+    def _names_tasks(cls, section: AnySection, info: ValidationInfo) -> AnySection:
+        """What is set per task names a built-in task or one of the user's own."""
+        classifier = section if isinstance(section, ClassifierSettings) else None
+        classifier = classifier or info.data.get("classifier")
+        if classifier is None:
+            return section  # it is wrong itself, and that is told first
+        tasks = (*TASKS, *classifier.tasks)
+        table = "thresholds" if section is classifier else "tasks"
+        for name in getattr(section, table):
+            if name not in tasks:
+                message = "`{task}` is not a task; the tasks are {tasks}"
+                told = {"task": name, "tasks": ", ".join(tasks), "below": (table, name)}
+                raise PydanticCustomError("unknown_task", message, told)
+        return section
 
     @classmethod
     @override

@@ -97,7 +97,8 @@ def _check_variables() -> None:
 
 
 def _sentence(error: ErrorDetails, text: str, name: str) -> str:
-    keys = tuple(str(key) for key in error["loc"] if key != "[key]")
+    below = error.get("ctx", {}).get("below", ())  # a check of a whole section says where in it
+    keys = tuple(str(key) for key in (*error["loc"], *below) if key != "[key]")
     *tables, key = keys
     place = _place(keys, text, name)
     where = f" in [{'.'.join(tables)}]" if tables else ""

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from models.chat import ChatRequest, Message, Text
+from router.explanation import Explanation
 from router.outcome import Outcome
-from router.router import Explanation
 from router.stored import StoredOutcome
 from serving.app import build_classifier, build_router, watch_tuned
 from serving.cli.options import Config

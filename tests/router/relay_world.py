@@ -175,7 +175,7 @@ def world(
     plan: Plan | None,
     draft: Target | None,
     second_look: Callable[[Plan, Confidence], Plan] = lambda plan, _: plan,
-    sure_early: Callable[[Plan, Confidence], Plan | None] = lambda _plan, _confidence: None,
+    sure_early: Callable[[Plan, Confidence], bool] = lambda _plan, _confidence: False,
     exact_only: bool = False,
     deadlines: Deadlines | None = None,
 ) -> World:

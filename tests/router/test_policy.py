@@ -7,8 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from classifier.assessment import Assessment
 from classifier.draft import DraftJudge, Usual
@@ -23,7 +21,6 @@ from router.policy import (
     FleetView,
     Rules,
     choose,
-    inability,
     may_draft,
     second_look,
     sure_early,
@@ -178,7 +175,7 @@ def test_one_unlikely_word_is_enough_to_withdraw_a_draft() -> None:
     assert unsure.because == (
         "the draft is unsure of itself for knowledge (least likely token -4.50 < -4.00)"
     )
-    assert sure_early(_plan(_ask(), 0.9), slip, rules) is None
+    assert not sure_early(_plan(_ask(), 0.9), slip, rules)
 
 
 def test_a_task_may_have_a_bar_of_its_own() -> None:
@@ -191,8 +188,8 @@ def test_a_task_may_have_a_bar_of_its_own() -> None:
     )
     surer = replace(middling, mean=-0.7)
     assert second_look(code, surer, rules) == code
-    assert sure_early(code, surer, rules) == code
-    assert sure_early(code, middling, rules) is None
+    assert sure_early(code, surer, rules)
+    assert not sure_early(code, middling, rules)
 
 
 def test_an_unsure_draft_is_withdrawn_when_the_classifier_gave_no_answer() -> None:
@@ -208,11 +205,17 @@ def test_a_draft_that_the_client_asked_for_by_name_is_shown_as_it_is() -> None:
 def test_a_fast_plan_is_shown_early_only_when_its_first_words_are_sure() -> None:
     fast, deep = _plan(_ask(), 0.9), _plan(_ask(), 0.1)
     sure = Confidence(mean=-0.5, minimum=-2.0, tokens=8)
-    assert sure_early(fast, sure, _RULES) == fast
-    assert sure_early(deep, sure, _RULES) is None
-    assert sure_early(fast, replace(sure, tokens=7), _RULES) is None
-    assert sure_early(fast, replace(sure, mean=-1.6), _RULES) is None
-    assert sure_early(fast, sure, replace(_RULES, early_tokens=0)) is None
+    assert sure_early(fast, sure, _RULES)
+    assert not sure_early(deep, sure, _RULES)
+    assert not sure_early(fast, replace(sure, tokens=7), _RULES)
+    assert not sure_early(fast, replace(sure, mean=-1.6), _RULES)
+    assert not sure_early(fast, sure, replace(_RULES, early_tokens=0))
+
+
+def test_where_the_prompt_leaves_doubt_the_first_sentence_is_waited_for() -> None:
+    sure = Confidence(mean=-0.5, minimum=-2.0, tokens=8)
+    assert not sure_early(_plan(_ask(), 0.6), sure, _RULES)
+    assert sure_early(_plan(_ask(), 0.66), sure, _RULES)
 
 
 def _words(logprob: float, tokens: int = 8) -> Confidence:
@@ -258,45 +261,19 @@ def test_what_the_judge_does_not_know_is_left_to_the_prompt() -> None:
         assert second_look(plan, words, _RULES, _JUDGE) == plan
 
 
-def test_first_words_that_are_not_sure_enough_wait_for_their_sentence() -> None:
-    plan = _plan(_ask(), 0.6)
-    early = sure_early(plan, _words(-0.6), _RULES, _JUDGE)
-    assert early is not None
-    assert early.p_fast == pytest.approx(0.6)
-    assert sure_early(plan, _words(-0.9), _RULES, _JUDGE) is None
+def _own_task(asked: str | None = None) -> Plan:
+    request = _ask(headstart=Extension(task=asked))
+    found = Assessment(task="code", p_fast=0.5, classifier="test", user_task="leases")
+    rules = replace(_RULES, tasks={"code": ("b/two",)}, thresholds={"leases": 0.4, "chat": 0.9})
+    return choose(request, _AUTO, found, _FLEET, rules)
 
 
-def test_text_is_only_taken_back_from_a_client_that_asked_for_it() -> None:
-    rules = replace(_RULES, merge="revise")
-    plain = choose(_ask(), _AUTO, _judged(0.1), _FLEET, rules)
-    aware = choose(_ask(headstart=Extension(merge="revise")), _AUTO, _judged(0.1), _FLEET, _RULES)
-    assert (plain.merge, aware.merge) == ("continue", "revise")
+def test_a_task_of_ones_own_has_what_is_set_for_it_and_else_what_its_like_has() -> None:
+    plan = _own_task()
+    assert (plan.task, plan.like, plan.route, plan.threshold) == ("leases", "code", "fast", 0.4)
+    assert plan.deep[0] == _B
 
 
-_CHANCE = st.floats(0.0, 1.0)
-_RANK = {"fast": 0, "deep": 1}
-
-
-@given(_CHANCE, _CHANCE)
-def test_a_harder_request_never_gets_a_weaker_plan(one: float, other: float) -> None:
-    easy, hard = max(one, other), min(one, other)
-    assert _RANK[_plan(_ask(), hard).route] >= _RANK[_plan(_ask(), easy).route]
-
-
-@given(_CHANCE, _CHANCE, _CHANCE)
-def test_a_higher_threshold_never_keeps_more_local(p: float, one: float, other: float) -> None:
-    low, high = sorted((one, other))
-    lax = _plan(_ask(headstart=Extension(threshold=low)), p)
-    strict = _plan(_ask(headstart=Extension(threshold=high)), p)
-    assert _RANK[strict.route] >= _RANK[lax.route]
-
-
-@given(st.booleans(), st.booleans(), st.integers(1, 60_000), _CHANCE)
-def test_nobody_is_planned_who_cannot(tools: bool, image: bool, length: int, p: float) -> None:
-    parts = (Text(text="x" * length), *((Media(kind="image", url="u"),) if image else ()))
-    request = _ask(
-        messages=(Message(role="user", parts=parts),), tools=(Tool(name="t"),) if tools else ()
-    )
-    plan = _plan(request, p, "code")
-    for target in (plan.draft, plan.rescue, *plan.deep):
-        assert target is None or not inability(request, target.card)
+def test_the_clients_word_for_the_task_goes_before_the_classifiers() -> None:
+    assert (_own_task("leases").like, _own_task("chat").like) == ("code", "")
+    assert _own_task("chat").threshold == 0.9

@@ -54,9 +54,7 @@ def _play(plan: Plan, chance: Random, *, known: bool, refuse: bool, leave: bool)
         deadlines=_LIMITS,
         now=0.0,
         second_look=second_look,
-        sure_early=lambda before, seen: (
-            before if before.route == "fast" and seen.tokens >= early else None
-        ),
+        sure_early=lambda before, seen: before.route == "fast" and seen.tokens >= early,
         exact_only=chance.random() < 0.2,
     )
     chaos = Chaos(relay, chance)

@@ -60,9 +60,7 @@ def _worlds(draw: st.DrawFn) -> tuple[World, Plan, int]:
         plan=plan if known else None,
         draft=fast if drafted else None,
         second_look=second_look,
-        sure_early=lambda plan, seen: (
-            plan if plan.route == "fast" and seen.tokens >= early else None
-        ),
+        sure_early=lambda plan, seen: plan.route == "fast" and seen.tokens >= early,
     )
     return made, plan, draw(st.integers(0, 40))
 

@@ -13,12 +13,13 @@ from models.card import ModelCard
 from models.chat import ChatRequest
 from models.errors import HeadstartError
 from models.stream import Finished, StreamEvent, TextDelta, Usage, UsageReported
+from router.explanation import CostEstimate, Explanation
 from router.health import HealthReport
 from router.learning.feedback import Said, feedback
 from router.learning.records import Feedback, Known
 from router.outcome import LegRecord, Outcome
 from router.plan import Plan, Target
-from router.router import Answer, CostEstimate, Explanation, ModelListing
+from router.router import Answer, ModelListing
 
 FAST = Target(provider="fast", card=ModelCard(provider="fast", id="smol"), local=True)
 DEEP = Target(provider="anthropic", card=ModelCard(provider="anthropic", id="claude-sonnet-5-5"))

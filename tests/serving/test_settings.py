@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from classifier.assessment import TASKS
 from models.chat import Merge
 from models.errors import ConfigError
 from router.gate import Bar
@@ -300,6 +301,20 @@ def test_a_task_of_ones_own_has_examples_and_perhaps_a_likeness() -> None:
     assert (leases.name, len(leases.examples), leases.like) == ("leases", 3, None)
     (leases,) = load_settings(write(f'{LEASES}like = "knowledge"\n')).classifier.described
     assert leases.like == "knowledge"
+
+
+def test_what_is_set_per_task_may_be_set_for_ones_own() -> None:
+    own = (
+        "[classifier.thresholds]\nleases = 0.7\n[deep.tasks]\nleases = ['a/b']\n"
+        "[relay.tasks.leases]\nmin_logprob = -4\n"
+    )
+    settings = load_settings(write(own + LEASES))
+    assert settings.classifier.thresholds == {"leases": 0.7}
+    assert (set(settings.deep.tasks), set(settings.relay.tasks)) == ({"leases"}, {"leases"})
+    assert complaint(f"{own}{LEASES}".replace("leases = 0.7", "leaves = 0.7")) == (
+        "Wrong value of `leaves` in [classifier.thresholds], line 2 of headstart.toml: `leaves` is "
+        f"not a task; the tasks are {', '.join(TASKS)}, leases"
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import get_args
 
 import msgspec
 
-from classifier.assessment import TASKS
 from models.chat import (
     ChatRequest,
     Extension,
@@ -230,11 +229,6 @@ def _stop(value: str | list[str] | None) -> tuple[str, ...]:
 def _extension(options: wire.HeadstartOptions | None) -> Extension:
     if options is None:
         return Extension()
-    if options.task is not None and options.task not in TASKS:
-        raise RequestError(
-            f"headstart.task: {options.task!r} is not a task. Use one of {', '.join(TASKS)}.",
-            param="headstart.task",
-        )
     return Extension(
         mode=options.mode,
         merge=options.merge,
