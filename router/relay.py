@@ -96,6 +96,7 @@ class Relay:
         self._rival: int | None = (
             None  # asked beside it because it is slow: the first to speak wins
         )
+        self._waits: tuple[float, Runner] | None = None  # a busy host that is asked once more, then
         self._gate = Gate()
         self._beside = Beside(self._legs, self.shown, second_look)
 
@@ -110,7 +111,8 @@ class Relay:
         latest = self._begun + self._deadlines.request
         if self.phase is Phase.DONE:
             return latest
-        return min([latest, *(self._legs.due(leg) for leg in self._running())])
+        waits = [self._waits[0]] if self._waits else []
+        return min([latest, *waits, *(self._legs.due(leg) for leg in self._running())])
 
     # -- inputs ---------------------------------------------------------------------------------
 
@@ -178,6 +180,9 @@ class Relay:
         if now >= self._begun + self._deadlines.request:
             self._end_of_time(step, now)
             return step
+        if self._waits is not None and now >= self._waits[0]:
+            runner, self._waits = self._waits[1], None
+            self._open(step, runner, "busy", now)
         for leg in self._running():
             if self._over():
                 break
@@ -399,10 +404,19 @@ class Relay:
         else:
             self.shown.provisional = False  # nothing better will come
             rescue = self._roster.rescue(self.records, self.shown.text)
-            if rescue is None or self.shown.calls:
-                self._give_up(step, now)
-            else:
+            if rescue is not None and not self.shown.calls:
                 self._open(step, rescue, because, now)
+            elif not self._wait_for_busy(now):
+                self._give_up(step, now)
+
+    def _wait_for_busy(self, now: float) -> bool:
+        """Whether the only host is asked once more, a little later."""
+        assert self._roster is not None
+        busy = None if self.shown.calls else self._roster.again(self.records, self.shown.text)
+        if busy is None or now + busy[0] >= self._begun + self._deadlines.request:
+            return False
+        self._waits = (now + busy[0], busy[1])
+        return True
 
     def _open(self, step: Step, runner: Runner, because: str, now: float) -> None:
         if not self.shown.provisional:  # else it is the draft's, which still speaks

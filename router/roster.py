@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.errors import HeadstartError, ProviderStalled, ProviderTimeout
+from models.errors import (
+    HeadstartError,
+    Overloaded,
+    ProviderError,
+    ProviderStalled,
+    ProviderTimeout,
+    RateLimited,
+)
 from router.outcome import LegRecord
 from router.plan import Plan, Role, Target
+
+_BUSY_FOR = 1.0  # seconds, where a busy host does not say
+_LONGEST_WAIT = 10.0  # seconds that a client is left waiting for a busy host
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,7 @@ class Roster:
         self._waiting = list(plan.deep)
         self._rescue = plan.rescue
         self._exact_only = exact_only
+        self._asked_again = False
 
     def next(self, records: Sequence[LegRecord], transcript: str) -> Runner | None:
         """Who goes on from this transcript; None when only the local engine is left.
@@ -64,6 +75,21 @@ class Roster:
         if target is None or not self._can_join(target, transcript) or _broken(target, records):
             return None
         return Runner("rescue", target)
+
+    def again(self, records: Sequence[LegRecord], transcript: str) -> tuple[float, Runner] | None:
+        """A host that is only busy, and the seconds after which it is asked once more.
+
+        For those who have just one: some clients give up at the first 429 that they are shown.
+        """
+        if self._asked_again or len(self._plan.deep) != 1:
+            return None
+        self._asked_again = True
+        busy = [record for record in records if isinstance(record.error, RateLimited | Overloaded)]
+        if not busy or not self._can_join(busy[-1].target, transcript):
+            return None
+        error = busy[-1].error
+        wait = (error.retry_after if isinstance(error, ProviderError) else None) or _BUSY_FOR
+        return (wait, Runner("failover", busy[-1].target)) if wait <= _LONGEST_WAIT else None
 
     def _can_join(self, target: Target, transcript: str) -> bool:
         prefills = target.card.abilities.prefill != "none"

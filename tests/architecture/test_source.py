@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("serving", "router", "classifier", "models")
 MOST_LINES = 400
 LONGER = {
-    "router/relay.py": 480,  # one state machine: cut in two, it would hide what can follow what
+    "router/relay.py": 490,  # one state machine: cut in two, it would hide what can follow what
 }
 SOURCES = sorted(file for name in (*PACKAGES, "scripts") for file in (ROOT / name).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))

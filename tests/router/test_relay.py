@@ -422,3 +422,20 @@ def test_a_rival_whose_host_fails_leaves_the_first_alone() -> None:
     made.run()
     assert made.text == ANSWER
     assert [r.finish for r in made.relay.records] == ["stop", "failed"]
+
+
+def test_the_only_host_is_asked_once_more_when_it_is_busy() -> None:
+    alone = plan(draft=None, deep=(A,), rescue=None)
+    made = world({"a": Script(fault="refuse")}, plan=alone, draft=None)
+    made.speak(0, 1)
+    assert (made.shown, made.relay.wake_at) == ([], pytest.approx(made.clock + 1.0))
+    made.run()
+    assert [leg.opened_because for leg in made.relay.records] == ["plan", "busy"]
+    assert isinstance(last_error(made), Overloaded)
+
+
+def test_a_busy_host_that_has_equals_is_not_waited_for() -> None:
+    both = plan(draft=None, rescue=None)
+    made = world({"a": Script(fault="refuse"), "b": Script(fault="refuse")}, plan=both, draft=None)
+    made.run()
+    assert [leg.opened_because for leg in made.relay.records] == ["plan", "provider_overloaded"]

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.fakes.clients import Codex
 from tests.fakes.delivery import Delivery
 from tests.fakes.faults import Fault
 from tests.fakes.fleet import FakeFleet, claude, deepseek, engine, hosted
@@ -139,3 +140,18 @@ async def test_a_task_has_a_bar_of_its_own() -> None:
     assert code["headstart"]["because"] == (
         "the draft is unsure of itself for code (mean log-probability -0.30 < -0.20)"
     )
+
+
+@pytest.mark.parametrize("status", [429, 529])
+async def test_the_only_host_that_is_busy_once_answers_a_client_that_gives_up_at_429(
+    status: int,
+) -> None:
+    busy = Turn(fault=Fault(kind="status", status=status, retry_after=0.2))
+    async with (
+        hosted(fast=engine(_ANSWER), anthropic=claude(busy, _ANSWER)) as fleet,
+        headstart(fleet.settings) as url,
+        httpx.AsyncClient(timeout=10) as client,
+    ):
+        body = {"model": "auto", "messages": [{"role": "user", "content": "word " * 9_000}]}
+        told = await Codex().ask(client, f"{url}/v1/chat/completions", body, stream=True)
+    assert (told.gave_up, told.requests, told.shown) == (None, 1, _ANSWER)
