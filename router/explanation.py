@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from classifier.assessment import Assessment
+from classifier.neighbours import Neighbour
 from models.catalogue import Catalogue
 from models.chat import ChatRequest
 from models.prices import cost
@@ -32,6 +33,7 @@ class Explanation:
     assessment: Assessment
     plan: Plan
     estimates: tuple[CostEstimate, ...]
+    neighbours: tuple[Neighbour, ...] = ()  # prompts of the training data that look like it
 
 
 def estimated(

@@ -32,7 +32,7 @@ _DEFAULT_ANSWER_TOKENS = 512  # room for the answer when the client sets no limi
 class Rules:
     """The operator's part of the decision. `thresholds`, `bars` and `tasks` are by task, before the general."""
 
-    threshold: float = 0.55
+    threshold: float = 0.75
     thresholds: Mapping[str, float] = field(default_factory=dict[str, float])
     tuned: str = ""  # when the thresholds were tuned; empty: they are as configured
     merge: Merge = "continue"

@@ -26,6 +26,7 @@ from opentelemetry.context import Context
 
 from classifier.assessment import TASKS, Assessment, Classifier
 from classifier.habits import DraftHabits
+from classifier.neighbours import nearest
 from models.catalogue import Catalogue
 from models.chat import ChatRequest
 from models.errors import RequestError
@@ -156,7 +157,8 @@ class Router:
         assessment = await self._classifier.assess(request)
         plan = self._choose(request, self._asked(request), assessment)
         estimates = estimated(request, plan, self._catalogue, datetime.now(UTC))
-        return Explanation(assessment=assessment, plan=plan, estimates=estimates)
+        found = await asyncio.to_thread(nearest, assessment.embedding)
+        return Explanation(assessment=assessment, plan=plan, estimates=estimates, neighbours=found)
 
     async def feedback(self, said: Said, *, client: str) -> Feedback:
         """Store what a client says of an answer. Raises a RequestError for what does not fit it."""

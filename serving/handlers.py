@@ -157,6 +157,7 @@ def explanation_object(explanation: Explanation) -> dict[str, Json]:
             {"target": item.target, "usd": item.usd, "note": item.note}
             for item in explanation.estimates
         ],
+        "neighbours": [asdict(item) for item in explanation.neighbours],
     }
 
 

@@ -115,7 +115,8 @@ class ClassifierSettings(Section):
     model: str | None = None  # None: Qwen2.5-3B on a GPU, else "embedding"
     url: str | None = None
     api_key_env: str | None = None
-    threshold: Threshold = 0.55  # P(fast is good enough) from which the fast tier answers
+    # P(fast is good enough) from which the fast tier answers; see classifier/data/report.md
+    threshold: Threshold = 0.75
     thresholds: dict[str, Threshold] = Field(default_factory=dict[str, Threshold])
     second_look: bool = True  # the draft's first sentence moves the chance that the prompt gave
     head: Path | None = None  # a head that `tune --retrain` wrote; None: the shipped one

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from models.chat import ChatRequest, Message, Text
@@ -25,6 +26,8 @@ from serving.settings_file import environment, load_settings
 from serving.telemetry import configure
 from serving.upstreams import LocalModel, build_fleet, plan_upstreams
 
+_SHOWN = 72  # characters of a neighbouring prompt
+
 
 def route(
     prompt: Annotated[str, typer.Argument(help="What a user might ask.")],
@@ -41,7 +44,9 @@ def route(
         typer.echo(encode(explanation_object(explanation)).decode())
         return
     console.print(_decision(explanation))
-    console.print(_costs(explanation))
+    for table in (_costs, _signals, _neighbours):
+        console.print()
+        console.print(table(explanation))
 
 
 async def _explain(settings: Settings, request: ChatRequest) -> Explanation:
@@ -91,6 +96,24 @@ def _decision(explanation: Explanation) -> Table:
     if plan.route == "fast":
         names = names[:1]
     table.add_row("plan", f"{' → '.join(names)}  ({plan.merge})")
+    return table
+
+
+def _signals(explanation: Explanation) -> Table:
+    """What went into the decision; a length or a count is shown as it is, a chance with its digits."""
+    table = Table("signal", "value", box=None, pad_edge=False)
+    for name, value in explanation.assessment.signals.items():
+        table.add_row(name, f"{value:.0f}" if value == int(value) else f"{value:.2f}")
+    return table
+
+
+def _neighbours(explanation: Explanation) -> Table:
+    """The training data's prompts that look most like it, and what their authors said of them."""
+    table = Table("looks like", "similarity", "task", "fast enough", box=None, pad_edge=False)
+    for found in explanation.neighbours:
+        prompt = " ".join(found.prompt.split())
+        shown = f"{prompt[:_SHOWN]}…" if len(prompt) > _SHOWN else prompt
+        table.add_row(escape(shown), f"{found.similarity:.2f}", found.task, f"{found.fast:.1f}")
     return table
 
 

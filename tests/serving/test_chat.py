@@ -176,6 +176,7 @@ second line\
                 "shares": {},
             },
             "estimates": [{"target": "anthropic/claude-sonnet-5-5", "usd": 0.00123, "note": ""}],
+            "neighbours": [],
         }
     )
 

@@ -136,10 +136,12 @@ def test_route_explains_a_decision_without_an_engine(capsys: pytest.CaptureFixtu
     assert run.code == 0
     assert "task math_reasoning" in shown
     assert "P(fast is enough)" in shown
-    assert "threshold 0.55" in shown
+    assert "threshold 0.75" in shown
     assert "because P(fast is good enough)" in shown
     assert "local/m" in shown
     assert "stand-in-anthropic/m" in shown
+    assert "deep_gain" in shown
+    assert "looks like similarity task fast enough" in shown
 
 
 def test_route_shows_how_equals_share_requests(

@@ -79,7 +79,7 @@ def test_a_drop_is_promised_shown_and_applied(capsys: pytest.CaptureFixture[str]
 
     assert run.code == 0
     assert "With 95 % confidence, quality drops by at most 5 points" in run.text
-    assert f"Set the threshold to {tuned.threshold:.3g} (now 0.55)" in run.text
+    assert f"Set the threshold to {tuned.threshold:.3g} (now 0.75)" in run.text
     assert tuned.because in run.text
     assert tuned.samples == 3000
     assert Path("tuning/report.html").stat().st_size > 20_000
