@@ -36,9 +36,7 @@ class Reading:
     """What the head says of one request."""
 
     tasks: dict[Task, float]
-    p_fast: (
-        float  # calibrated chance that the fast tier's answer is about as good as the deep tier's
-    )
+    p_fast: float  # calibrated chance that the fast answer is about as good as the deep one
     p_right: float  # calibrated chance that it is right, whatever the deep tier would say
     gain: float  # expected quality that the deep tier adds, on the pair it was trained with
 
