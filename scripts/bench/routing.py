@@ -1,7 +1,8 @@
 """Is the judgement any good: `python -m scripts.bench.routing --data ../shared/routing`.
 
 Prints, with its targets, how well the embedding classifier tells whether the fast tier is enough, and what
-a decision takes in the whole server under load. The shipped head has seen all rows of these files, so its recipe is
+a decision takes in the whole server under load, what the draft's own words add, and whether tuning keeps its
+promise. How well tasks are told is printed by `scripts.bench.routing_tasks`, which takes longer. The shipped head has seen all rows of these files, so its recipe is
 fitted again here, on the same folds as in training: *dev* is fold 0, *all* is every row, each judged by a
 model that has not seen its fold. A further section is one more function in `SECTIONS`.
 """
@@ -16,10 +17,12 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from scripts.bench import routing_quality, routing_time
+from scripts.bench import routing_draft, routing_guarantee, routing_quality, routing_time
 
 SECTIONS: Mapping[str, Callable[[argparse.Namespace], Iterable[Table]]] = {
     "quality": routing_quality.tables,
+    "draft": routing_draft.tables,
+    "guarantee": routing_guarantee.tables,
     "time": routing_time.tables,
 }
 
@@ -30,6 +33,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with *_train.jsonl")
     parser.add_argument("--cache", type=Path, help="keep embeddings in this .npz between runs")
     parser.add_argument("--only", choices=SECTIONS, action="append", help="some sections")
+    parser.add_argument("--tables", type=Path, default=routing_draft.TABLES, help="of drafts")
+    parser.add_argument("--resamplings", type=int, default=1000, help="logs to keep a promise on")
     parser.add_argument("--requests", type=int, default=200, help="decisions to time")
     parser.add_argument("--streams", type=int, default=8, help="answers that stream meanwhile")
     args = parser.parse_args()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -252,14 +252,25 @@ def main() -> None:
     parser.add_argument("--ship", help="fit on the drafts of this model and write the judge")
     given = parser.parse_args()
     console = Console(width=120)
-    found = [Drafts.read(path) for path in sorted(given.tables.glob("*.npz"))]
-    for drafts in found:
-        others = [other for other in found if other.model != drafts.model]
-        console.print(benchmark_table(drafts, judged(drafts, unseen=False)))
-        console.print(mean_table(drafts, [other.only(other.worth) for other in others]))
-        console.print(signal_table(drafts.only(drafts.worth)))
+    for table in tables(given):
+        console.print(table)
+    for drafts in _read(given.tables):
         if given.ship == drafts.model:
             SHIPPED.write_text(shipped(drafts.only(drafts.worth)), encoding="utf-8")
+
+
+def tables(args: argparse.Namespace) -> Iterator[Table]:
+    """Three for each engine whose drafts are kept: a section of `scripts.bench.routing`."""
+    found = _read(args.tables)
+    for drafts in found:
+        others = [other for other in found if other.model != drafts.model]
+        yield benchmark_table(drafts, judged(drafts, unseen=False))
+        yield mean_table(drafts, [other.only(other.worth) for other in others])
+        yield signal_table(drafts.only(drafts.worth))
+
+
+def _read(folder: Path) -> list[Drafts]:
+    return [Drafts.read(path) for path in sorted(folder.glob("*.npz"))]
 
 
 def benchmark_table(drafts: Drafts, by: Judged) -> Table:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -60,14 +60,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     console = Console(width=120)
     with threadpool_limits(1):
-        encoder = MiniLmEncoder(precision="float32")
-        for name, outcomes in (
-            ("qwen7b", rows.qwen(given.data)),
-            ("routellm", rows.routellm(given.data)),
-        ):
-            dev = [row for row in outcomes if row.fold == DEV]
-            embeddings = embed([row.ask for row in dev], encoder, given.cache)
-            console.print(_table(name, population(dev, embeddings), given.resamplings))
+        for table in tables(given):
+            console.print(table)
+
+
+def tables(args: argparse.Namespace) -> Iterator[Table]:
+    """One for each pair of models: a section of `scripts.bench.routing`."""
+    encoder = MiniLmEncoder(precision="float32")
+    for name, outcomes in (
+        ("qwen7b", rows.qwen(args.data)),
+        ("routellm", rows.routellm(args.data)),
+    ):
+        dev = [row for row in outcomes if row.fold == DEV]
+        embeddings = embed([row.ask for row in dev], encoder, args.cache)
+        yield _table(name, population(dev, embeddings), args.resamplings)
 
 
 def population(outcomes: Sequence[rows.Outcome], embeddings: Embeddings) -> Samples:
