@@ -1,4 +1,4 @@
-"""Who may still take the baton, in order: each is asked once, then the local engine rescues."""
+"""Who may still take the baton, in order: each is asked once (a lone busy host once more), then the local engine rescues."""
 
 from __future__ import annotations
 
