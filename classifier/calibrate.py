@@ -44,29 +44,31 @@ class Platt:
         return sigmoid(self.scale * np.asarray(logits, np.float64) + self.shift)
 
 
-def fit_platt(logits: ArrayLike, labels: ArrayLike) -> Platt:
+def fit_platt(logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> Platt:
     """Platt's method: a logistic fit on one number, with his smoothed targets.
 
-    `labels` may be soft (0..1). The scale is never negative: calibration may not turn an order round.
+    `labels` may be soft (0..1); a row of weight w counts as w rows. The scale is never negative:
+    calibration may not turn an order round.
     """
     z, y = _pairs(logits, labels)
-    positives = float(y.sum())
+    counts = np.ones_like(z) if weights is None else np.asarray(weights, np.float64)
+    positives, rows = float(counts @ y), float(counts.sum())
     high = (positives + 1) / (positives + 2)
-    low = 1 / (y.size - positives + 2)
+    low = 1 / (rows - positives + 2)
     target = low + (high - low) * y
     design = np.stack([z, np.ones_like(z)], axis=1)
     spread = max(float(z.std()), EPSILON)
-    weights = np.array([1 / spread, -float(z.mean()) / spread])
+    line = np.array([1 / spread, -float(z.mean()) / spread])
     for _ in range(100):
-        p = sigmoid(design @ weights)
-        hessian = design.T @ (design * (p * (1 - p))[:, None]) + 1e-9 * np.eye(2)
-        step = np.linalg.solve(hessian, design.T @ (p - target))
-        weights -= np.clip(step, -5, 5)
+        p = sigmoid(design @ line)
+        hessian = design.T @ (design * (counts * p * (1 - p))[:, None]) + 1e-9 * np.eye(2)
+        step = np.linalg.solve(hessian, design.T @ (counts * (p - target)))
+        line -= np.clip(step, -5, 5)
         if np.abs(step).max() < 1e-10:
             break
-    if weights[0] < 0:
-        return Platt(scale=0.0, shift=float(logit(target.mean())))
-    return Platt(scale=float(weights[0]), shift=float(weights[1]))
+    if line[0] < 0:
+        return Platt(scale=0.0, shift=float(logit(np.average(target, weights=counts))))
+    return Platt(scale=float(line[0]), shift=float(line[1]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

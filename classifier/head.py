@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeAlias, cast
@@ -120,6 +121,24 @@ def load(data: bytes) -> Head:
         meta=meta,
         learned=correction_of(arrays),
     )
+
+
+def amended(
+    data: bytes,
+    at: datetime,
+    *,
+    arrays: Arrays | None = None,
+    meta: Mapping[str, Any] | None = None,
+) -> bytes:
+    """The same file with these arrays and entries in it, and a version of its own."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        kept: dict[str, NDArray[Any]] = {name: file[name] for name in file.files}
+    told: dict[str, Any] = {**json.loads(str(kept["meta"])), **(meta or {})}
+    told["version"] = f"{told['version'].partition('+')[0]}+{at:%Y%m%d.%H%M}"
+    kept |= {**(arrays or {}), "meta": np.asarray(json.dumps(told))}
+    new = io.BytesIO()
+    np.savez_compressed(new, allow_pickle=False, **kept)
+    return new.getvalue()
 
 
 def _net(arrays: Arrays, name: str) -> Net:

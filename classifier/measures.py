@@ -7,7 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from classifier.calibrate import EPSILON
+
 Floats = NDArray[np.float64]
+
+RESAMPLINGS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +103,24 @@ def reliability(
         for b in range(bins)
         if (index == b).any()
     ]
+
+
+def log_losses(probabilities: ArrayLike, labels: ArrayLike) -> Floats:
+    """What each row's probability costs; labels may be soft (0..1)."""
+    p = np.clip(np.asarray(probabilities, np.float64), EPSILON, 1 - EPSILON)
+    y = np.asarray(labels, np.float64)
+    return -(y * np.log(p) + (1 - y) * np.log(1 - p))
+
+
+def mean_interval(
+    values: Floats, weights: Floats, confidence: float, chance: np.random.Generator
+) -> tuple[float, float]:
+    """Where the weighted mean lies, by resampling the rows; each end is off in 1 - confidence."""
+    means: list[float] = []
+    for _ in range(RESAMPLINGS):
+        picked = chance.integers(values.size, size=values.size)
+        means.append(float(np.average(values[picked], weights=weights[picked])))
+    return float(np.quantile(means, 1 - confidence)), float(np.quantile(means, confidence))
 
 
 def f1_per_class(truth: list[str], said: list[str]) -> dict[str, float]:

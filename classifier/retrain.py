@@ -10,8 +10,6 @@ samples ask for it.
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,7 +22,8 @@ from numpy.typing import NDArray
 from classifier.calibrate import EPSILON, logit, sigmoid
 from classifier.correction import Correction, arrays_of
 from classifier.features import FORM_DIGEST, FORM_NAMES
-from classifier.head import Head, HeadMismatch, inputs, load
+from classifier.head import Head, HeadMismatch, amended, inputs, load
+from classifier.measures import log_losses, mean_interval
 from models.errors import ConfigError
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -34,7 +33,6 @@ LEAST_OF_A_KIND: Final = 10  # of those where fast was enough, and of the others
 _MOST: Final = 20_000  # the newest; more would cost minutes and move nothing
 _FOLDS: Final = 5
 _STEPS: Final = 6
-_RESAMPLINGS: Final = 2000
 _CONFIDENCE: Final = 0.95
 # Precisions of the normal priors. `None`: no weights at all.
 _SCALE: Final = 10.0
@@ -98,12 +96,12 @@ def retrain(data: bytes, lessons: Sequence[Lesson], *, at: datetime, seed: int =
     rows = _rows(head, _usable(lessons))
     chance = np.random.default_rng(seed)
     held_out = _held_out(rows, chance)
-    old, new = _losses(rows.now, rows.good), _losses(held_out, rows.good)
-    low, high = _interval(new - old, rows.weight, chance)
+    old, new = log_losses(rows.now, rows.good), log_losses(held_out, rows.good)
+    low, high = mean_interval(new - old, rows.weight, _CONFIDENCE, chance)
     final = _fit(rows, _strength(rows, chance))
     old_loss, new_loss = (float(np.average(loss, weights=rows.weight)) for loss in (old, new))
     return Retrained(
-        data=_with(data, final, at),
+        data=amended(data, at, arrays=arrays_of(final)),
         samples=rows.good.size,
         old_loss=old_loss,
         new_loss=new_loss,
@@ -232,42 +230,10 @@ def _strength(rows: _Rows, chance: np.random.Generator) -> float | None:
     rest, held = rows[~aside], rows[aside]
 
     def loss(strength: float | None) -> float:
-        losses = _losses(_corrected(_fit(rest, strength), held), held.good)
+        losses = log_losses(_corrected(_fit(rest, strength), held), held.good)
         return float(np.average(losses, weights=held.weight))
 
     return min(_WEIGHTS, key=loss)
-
-
-def _losses(said: Floats, good: Floats) -> Floats:
-    p = np.clip(said, EPSILON, 1 - EPSILON)
-    return -(good * np.log(p) + (1 - good) * np.log(1 - p))
-
-
-def _interval(
-    differences: Floats, weights: Floats, chance: np.random.Generator
-) -> tuple[float, float]:
-    """Where the weighted mean of paired differences lies, by resampling the pairs."""
-    size = differences.size
-    means: list[float] = []
-    for _ in range(_RESAMPLINGS):
-        picked = chance.integers(size, size=size)
-        means.append(float(np.average(differences[picked], weights=weights[picked])))
-    return float(np.quantile(means, 1 - _CONFIDENCE)), float(np.quantile(means, _CONFIDENCE))
-
-
-# -- the file -----------------------------------------------------------------------------------
-
-
-def _with(data: bytes, learned: Correction, at: datetime) -> bytes:
-    """The same file with that layer in it, and a version of its own."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        arrays: dict[str, NDArray[Any]] = {name: file[name] for name in file.files}
-    meta: dict[str, Any] = json.loads(str(arrays["meta"]))
-    meta["version"] = f"{meta['version'].partition('+')[0]}+{at:%Y%m%d.%H%M}"
-    arrays |= {"meta": np.asarray(json.dumps(meta)), **arrays_of(learned)}
-    new = io.BytesIO()
-    np.savez_compressed(new, allow_pickle=False, **arrays)
-    return new.getvalue()
 
 
 def _sentence(samples: int, old: float, new: float, low: float, high: float) -> str:
