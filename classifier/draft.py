@@ -133,6 +133,7 @@ class Draft:
     p_prompt: float
     signals: DraftSignals
     good: float
+    weight: float = 1.0  # a hint counts less than a verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +214,11 @@ def fit(
     usual = usual_of(seen)
     sure = [[*_sure(row.signals, usual.get(row.task, {})).values()] for row in rows]
     weights = fit_weights(
-        logit([row.p_prompt for row in rows]), np.array(sure), good, trust_prompt=trust_prompt
+        logit([row.p_prompt for row in rows]),
+        np.array(sure),
+        good,
+        trust_prompt=trust_prompt,
+        share=np.array([row.weight for row in rows]),
     )
     return DraftJudge(
         version=version,
@@ -239,10 +244,16 @@ class Weights:
 
 
 def fit_weights(
-    prompt: Doubles, sure: Doubles, good: Doubles, *, trust_prompt: bool = False
+    prompt: Doubles,
+    sure: Doubles,
+    good: Doubles,
+    *,
+    trust_prompt: bool = False,
+    share: Doubles | None = None,
 ) -> Weights:
     """Logistic regression whose ridge pulls towards the prompt's chance as it is.
 
+    share: how much each row counts; None: all alike.
     A weight that would be negative is set to zero, the worst first, and the rest fitted again.
     """
     fixed = 0 if trust_prompt else 2
@@ -252,10 +263,11 @@ def fit_weights(
     if not trust_prompt:
         aim[1], pull[0] = 1.0, EPSILON
     bounded = max(fixed - 1, 0)
+    share = np.ones_like(good) if share is None else share
     kept = np.ones(design.shape[1], bool)
     while True:
         weights = np.zeros(design.shape[1])
-        weights[kept] = _newton(design[:, kept], offset, good, aim[kept], pull[kept])
+        weights[kept] = _newton(design[:, kept], offset, good, share, aim[kept], pull[kept])
         worst = bounded + int(np.argmin(weights[bounded:]))
         if weights[worst] >= 0:
             break
@@ -265,13 +277,18 @@ def fit_weights(
 
 
 def _newton(
-    design: Doubles, offset: Doubles, good: Doubles, aim: Doubles, pull: Doubles
+    design: Doubles,
+    offset: Doubles,
+    good: Doubles,
+    share: Doubles,
+    aim: Doubles,
+    pull: Doubles,
 ) -> Doubles:
     weights = aim.copy()
     for _ in range(50):
         p = sigmoid(offset + design @ weights)
-        slope = design.T @ (p - good) + pull * (weights - aim)
-        curvature = design.T @ (design * (p * (1 - p))[:, None]) + np.diag(pull)
+        slope = design.T @ (share * (p - good)) + pull * (weights - aim)
+        curvature = design.T @ (design * (share * p * (1 - p))[:, None]) + np.diag(pull)
         step = np.linalg.solve(curvature, slope)
         weights -= np.clip(step, -1.0, 1.0)
         if np.abs(step).max() < EPSILON:
