@@ -26,7 +26,7 @@ class WithDeadline:
     @property
     def name(self) -> str:
         """Both names."""
-        return f"{self._judge.name}+{self._fallback.name}"
+        return _both(self._judge, self._fallback)
 
     async def assess(self, request: ChatRequest) -> Assessment:
         """The combined answer, or the fallback's; a caller that leaves stops both."""
@@ -47,6 +47,31 @@ class WithDeadline:
         except Exception as error:  # whatever it is, the fallback answers
             log.warning("%s gave no answer: %s", self._judge.name, error)
             return None
+
+
+class Together:
+    """Both always count, however long the judge takes: for those who can wait, and must not guess."""
+
+    def __init__(self, judge: Classifier, fallback: Classifier) -> None:
+        """What either raises is raised."""
+        self._judge = judge
+        self._fallback = fallback
+
+    @property
+    def name(self) -> str:
+        """The name under which a server that has both decides."""
+        return _both(self._judge, self._fallback)
+
+    async def assess(self, request: ChatRequest) -> Assessment:
+        """The combined answer."""
+        judged, sure = await asyncio.gather(
+            self._judge.assess(request), self._fallback.assess(request)
+        )
+        return combine(judged, sure)
+
+
+def _both(judge: Classifier, fallback: Classifier) -> str:
+    return f"{judge.name}+{fallback.name}"
 
 
 def combine(judged: Assessment, sure: Assessment) -> Assessment:

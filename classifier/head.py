@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.assessment import Task
-from classifier.calibrate import Platt, softmax
+from classifier.calibrate import softmax
 from classifier.correction import Correction, correction_of
 from classifier.features import FORM_DIGEST
 from classifier.quality import Quality, quality_of
@@ -67,7 +67,6 @@ class Head:
     task_names: tuple[Task, ...]
     task_scale: float
     quality: Quality
-    judge: Platt  # for the language-model judge's logit; identity until it has been fitted
     meta: Mapping[str, Any]
     learned: Correction = Correction()  # noqa: RUF009 - frozen
 
@@ -117,7 +116,6 @@ def load(data: bytes) -> Head:
         quality=quality_of(arrays),
         task_names=tuple(meta["tasks"]),
         task_scale=float(meta["task_scale"]),
-        judge=Platt(**meta["judge"]),
         meta=meta,
         learned=correction_of(arrays),
     )

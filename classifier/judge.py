@@ -14,8 +14,8 @@ from typing import Any, TypeAlias, cast
 
 from classifier import judge_prompts as prompts
 from classifier.assessment import Assessment, Task
-from classifier.calibrate import Platt
 from classifier.features import named_task
+from classifier.judge_scale import JudgeScale
 from classifier.text import Ask, clip, read_ask
 from models.chat import ChatRequest
 
@@ -24,6 +24,8 @@ AskEngine: TypeAlias = Callable[[Body], Awaitable[Body]]  # POST to /v1/chat/com
 
 ASK_CHARS = 2400  # about 600 tokens: what one pass of a 3B model takes within the deadline
 TOP_LOGPROBS = 20  # vLLM's default limit
+LOGIT = "judge_logit"  # the signals that its scale is fitted on again
+SAYS = "judge_says_"  # and then the task
 _MASKED = -100.0  # vLLM writes -9999 for a token that the constraint forbids
 
 
@@ -31,19 +33,24 @@ class JudgeUnclear(Exception):
     """The engine's answer holds no label: wrong model, wrong server, or log-probabilities are off."""
 
 
+def judge_name(model: str) -> str:
+    """What a judge on this model is called: another model or prompt has other logits."""
+    return f"judge-{model.rsplit('/', 1)[-1]}-{prompts.VERSION}"
+
+
 class JudgeClassifier:
     """Asks two questions at once, each of one token; the engine's prefix cache shares their start."""
 
-    def __init__(self, ask: AskEngine, *, model: str, platt: Platt | None = None) -> None:
+    def __init__(self, ask: AskEngine, *, model: str, scale: JudgeScale | None = None) -> None:
         """`ask` sends a chat completion to the engine; `model` is the name it serves."""
         self._ask = ask
         self._model = model
-        self._platt = platt or Platt()
+        self._scale = scale or JudgeScale()
 
     @property
     def name(self) -> str:
         """Model and prompt version."""
-        return f"judge-{self._model.rsplit('/', 1)[-1]}-{prompts.VERSION}"
+        return judge_name(self._model)
 
     async def assess(self, request: ChatRequest) -> Assessment:
         """Raises JudgeUnclear, or what `ask` raises: combine it with `WithDeadline`."""
@@ -56,13 +63,18 @@ class JudgeClassifier:
         answers = label_probabilities(fast_reply, prompts.FAST_LETTERS)
         probabilities: dict[Task, float] = {prompts.TASK_LETTERS[k]: p for k, p in tasks.items()}
         raw = math.log(answers["Y"]) - math.log(answers["N"])
-        p_fast = float(self._platt(raw))
+        task = named_task(ask, probabilities)
+        p_fast = self._scale(raw, task)
         return Assessment(
-            task=named_task(ask, probabilities),
+            task=task,
             p_fast=p_fast,
             classifier=self.name,
             task_probabilities={**probabilities},
-            signals={"p_fast_judge": p_fast, "judge_logit": raw},
+            signals={
+                "p_fast_judge": p_fast,
+                LOGIT: raw,
+                f"{SAYS}{task}": probabilities.get(task, 1.0),
+            },
         )
 
     def _body(self, ask: Ask, question: prompts.Question) -> Body:

@@ -13,11 +13,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from classifier.assessment import Classifier
-from classifier.combine import WithDeadline
+from classifier.combine import Together, WithDeadline
 from classifier.draft import load_shipped as load_draft_judge
 from classifier.embedding_classifier import load_default
 from classifier.habits import DraftHabits
-from classifier.judge import JudgeClassifier
+from classifier.judge import JudgeClassifier, judge_name
+from classifier.judge_scale import scale_of
 from classifier.tuning.thresholds import Thresholds
 from models.chat import ChatRequest, Message, Text
 from router.deadline import Deadlines
@@ -34,7 +35,7 @@ from serving.engines.engine import Engine, EngineState, Role
 from serving.engines.vllm import installed_build
 from serving.engines.weights import DEMO_NAME
 from serving.health import Readiness
-from serving.judge import JudgeLine
+from serving.judge import JUDGE_LIMIT, JudgeLine
 from serving.learning import build_learning, load_head
 from serving.settings import Settings
 from serving.telemetry import Telemetry, configure
@@ -44,6 +45,7 @@ from serving.upstreams import LocalModel, Upstreams, build_fleet, plan_upstreams
 # A draft that comes later is dropped. Without a GPU even a small model needs longer (measured: 56 ms
 # alone, half a second beside other work on two cores).
 _FIRST_TOKEN: Final = {"cuda": Deadlines().fast_first_token, "cpu": 1.0}
+_PATIENCE: Final = 120.0  # seconds for one question of many, on an engine without a GPU
 _PROBE_TIMEOUT: Final = 5.0
 _WARM_UP: Final = 60.0  # seconds
 
@@ -102,8 +104,13 @@ async def build_classifier(
     engines: Mapping[Role, Engine],
     env: Mapping[str, str],
     closing: AsyncExitStack,
+    *,
+    patient: bool = False,
 ) -> Classifier:
-    """The embedding classifier, with the judge on its engine beside it where one runs."""
+    """The embedding classifier, with the judge on its engine beside it where one runs.
+
+    `patient`: the judge is waited for, and never left out.
+    """
     head = load_head(settings.classifier)
     embedding = load_default(settings.classifier.described, head)
     closing.push_async_callback(embedding.aclose)
@@ -112,9 +119,12 @@ async def build_classifier(
     if engine is None:
         return embedding
     api_key = env.get(settings.classifier.api_key_env or "", "")
-    line = JudgeLine(engine, api_key=api_key)
+    line = JudgeLine(engine, api_key=api_key, limit=_PATIENCE if patient else JUDGE_LIMIT)
     closing.push_async_callback(line.aclose)
-    judge = JudgeClassifier(line.ask, model=engine.model, platt=head.judge)
+    scale = scale_of(head.meta, judge_name(engine.model))
+    judge = JudgeClassifier(line.ask, model=engine.model, scale=scale)
+    if patient:
+        return Together(judge, embedding)
     return WithDeadline(judge, embedding, settings.deadlines.classifier)
 
 

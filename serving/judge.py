@@ -9,15 +9,15 @@ import msgspec
 from classifier.judge import Body
 from serving.engines.engine import Engine
 
-_LIMIT: Final = 5.0  # seconds; the classifier's own deadline is far shorter
+JUDGE_LIMIT: Final = 5.0  # seconds; the classifier's own deadline is far shorter
 
 
 class JudgeLine:
     """Sends the judge's questions to an engine."""
 
-    def __init__(self, engine: Engine, *, api_key: str = "") -> None:
-        """Nothing is sent before the first question."""
-        self._client = engine.address.client(timeout=_LIMIT)
+    def __init__(self, engine: Engine, *, api_key: str = "", limit: float = JUDGE_LIMIT) -> None:
+        """Nothing is sent before the first question; none takes more than `limit` seconds."""
+        self._client = engine.address.client(timeout=limit)
         self._headers = {"content-type": "application/json"}
         if api_key:
             self._headers["authorization"] = f"Bearer {api_key}"

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from classifier.assessment import Assessment, Task
-from classifier.combine import WithDeadline, combine
+from classifier.combine import Together, WithDeadline, combine
 from models.chat import ChatRequest
 from tests.classifier.asks import user
 
@@ -106,6 +106,14 @@ async def test_a_caller_that_leaves_stops_the_judge() -> None:
     with pytest.raises(asyncio.CancelledError):
         await asking
     await asyncio.wait_for(judge.cancelled.wait(), 1)
+
+
+async def test_who_can_wait_gets_both_or_the_reason() -> None:
+    both = Together(ready(JUDGE), ready(EMBEDDING))
+    assert await both.assess(HELLO) == combine(JUDGE, EMBEDDING)
+    assert both.name == WithDeadline(ready(JUDGE), ready(EMBEDDING), LONG).name
+    with pytest.raises(ConnectionError, match="refused"):
+        await Together(failing(ConnectionError("refused")), ready(EMBEDDING)).assess(HELLO)
 
 
 def test_the_name_has_both() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from classifier import judge_prompts as prompts
 from classifier.assessment import TASKS
-from classifier.calibrate import Platt
+from classifier.calibrate import Platt, logit
 from classifier.judge import ASK_CHARS, Body, JudgeClassifier, JudgeUnclear, label_probabilities
+from classifier.judge_scale import JudgeScale
 from tests.classifier.asks import IMAGE, request, turn, user
 
 pytestmark = pytest.mark.anyio
@@ -36,8 +37,8 @@ class FakeEngine:
         return self.task if "A" in body["structured_outputs"]["choice"] else self.fast
 
 
-def judge(engine: FakeEngine, platt: Platt | None = None) -> JudgeClassifier:
-    return JudgeClassifier(engine.ask, model="Qwen/Qwen2.5-3B-Instruct", platt=platt)
+def judge(engine: FakeEngine, scale: JudgeScale | None = None) -> JudgeClassifier:
+    return JudgeClassifier(engine.ask, model="Qwen/Qwen2.5-3B-Instruct", scale=scale)
 
 
 async def test_two_questions_of_one_token_each() -> None:
@@ -64,10 +65,15 @@ async def test_both_questions_share_their_start() -> None:
     assert one[1]["content"].split("Question:")[0] == two[1]["content"].split("Question:")[0]
 
 
-async def test_calibration_is_applied() -> None:
-    engine = FakeEngine(reply(A=-0.1), reply(Y=math.log(0.2), N=math.log(0.8)))
-    assessment = await judge(engine, Platt(scale=0.0, shift=0.0)).assess(user("hello"))
-    assert assessment.p_fast == pytest.approx(0.5)
+@pytest.mark.parametrize(("letter", "task", "chance"), [("A", "chat", 0.5), ("C", "code", 0.9)])
+async def test_calibration_is_applied_by_task(letter: str, task: str, chance: float) -> None:
+    engine = FakeEngine(reply(**{letter: -0.1}), reply(Y=math.log(0.2), N=math.log(0.8)))
+    code = Platt(scale=0.0, shift=float(logit(0.9)))
+    scale = JudgeScale(pooled=Platt(scale=0.0, shift=0.0), tasks={"code": code})
+    assessment = await judge(engine, scale).assess(user("hello"))
+    assert assessment.p_fast == pytest.approx(chance)
+    assert assessment.signals["judge_logit"] == pytest.approx(math.log(0.25))
+    assert assessment.signals[f"judge_says_{task}"] == assessment.task_probabilities[task]
 
 
 async def test_media_decides_the_task() -> None:

@@ -52,7 +52,7 @@ def test_a_pair_of_models_that_does_better_than_in_training_is_learned() -> None
     new = load(learned.data)
     assert new.learned.shift == pytest.approx(1.5, abs=0.6)
     assert new.version == f"{HEAD.version}+20261124.1900"
-    assert new.judge == HEAD.judge
+    assert new.meta["judge"] == HEAD.meta["judge"]
 
 
 def test_what_tells_prompts_apart_here_is_learned_too() -> None:
