@@ -36,6 +36,15 @@ class DraftHabits:
         self._judge = judge
         self._seen: dict[str, dict[str, _Running]] = {}
 
+    @property
+    def version(self) -> str:
+        """Of the judge in use."""
+        return self._judge.version
+
+    def adopt(self, judge: DraftJudge) -> None:
+        """Use another judge from the next draft on; what was seen of this engine stays."""
+        self._judge = judge
+
     def note(self, task: str, signals: DraftSignals) -> None:
         """One more draft of this engine, whatever became of it."""
         running = self._seen.setdefault(task, {})

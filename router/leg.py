@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from models.errors import ProviderStalled, ProviderTimeout
 from models.stream import (
+    Finished,
     ReasoningDelta,
     RefusalDelta,
     StreamEvent,
@@ -15,6 +16,7 @@ from models.stream import (
     ToolCallStarted,
 )
 from router.deadline import Deadlines
+from router.gate import Confidence, Gate
 from router.outcome import LegRecord
 from router.roster import Runner
 from router.seam.splice import Splice
@@ -34,6 +36,8 @@ class Leg:
         self._opened = now
         self._last_content = now
         self._calls: dict[int, tuple[ToolCallStarted, list[str]]] = {}
+        self._overheard: Gate | None = None
+        self._told: Callable[[Confidence], object] | None = None
 
     @property
     def ended(self) -> bool:
@@ -46,6 +50,9 @@ class Leg:
             self.spoke = True
             self.record.first_event = self.record.started + (now - self._opened)
         self._last_content = now
+        if self._overheard is not None:
+            self._overheard.hold(event)
+            self._tell()
         match event:
             case TextDelta(text=text) | ReasoningDelta(text=text) | RefusalDelta(text=text):
                 self.record.received_chars += len(text)
@@ -53,6 +60,22 @@ class Leg:
                 self.record.received_chars += len(text)
             case _:
                 pass
+
+    def overhear(self, gate: Gate, told: Callable[[Confidence], object]) -> None:
+        """The draft was shown early: go on listening, to tell how sure its first sentence is."""
+        self._overheard, self._told = gate, told
+
+    def finished(self, event: Finished) -> None:
+        """It ended by itself: what was heard of a first sentence is all of it."""
+        if self._overheard is not None:
+            self._overheard.finish = event
+            self._tell()
+
+    def _tell(self) -> None:
+        gate, told = self._overheard, self._told
+        if gate is not None and told is not None and (length := gate.sentence()) is not None:
+            self._overheard = self._told = None
+            told(gate.confidence(length))
 
     def call_event(
         self, event: ToolCallStarted | ToolArgsDelta | ToolCallEnded

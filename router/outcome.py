@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from models.errors import HeadstartError
 from models.stream import Usage
 from router.gate import Confidence
-from router.plan import Plan, Role, Target
+from router.plan import Looks, Plan, Role, Target
 
 Arm: TypeAlias = Literal["", "a", "b"]  # of an experiment: the threshold in force, the other one
 
@@ -62,6 +62,10 @@ class Outcome:
     draft: Confidence = field(default_factory=Confidence)  # of itself, when it was judged
     experiment: Arm = ""  # which threshold was tried on this request
     asked_task: str = ""  # the task that the client named
+    judged_task: str = ""  # the task that the classifier saw
+    looks: Looks = field(default_factory=Looks)
+    fast_until: float | None = None  # see policy.fast_until
+    draft_judge: str = ""  # version of the judge of drafts in force; empty: there is none
 
     @property
     def usage(self) -> Usage:

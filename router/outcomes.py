@@ -267,5 +267,6 @@ def _legs(connection: sqlite3.Connection, outcome_id: str) -> list[dict[str, Any
 
 
 def _outcome(row: sqlite3.Row, legs: list[dict[str, Any]]) -> StoredOutcome:
-    flat = dict(row) | {"signals": json.loads(row["signals"]), "legs": legs}
+    said = {name: json.loads(row[name]) for name in ("signals", "draft_signals")}
+    flat = dict(row) | said | {"legs": legs}
     return msgspec.convert(flat, StoredOutcome, strict=False)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from classifier.draft import DraftSignals
 from models.card import ModelCard
 from models.chat import Merge
 
@@ -59,3 +60,14 @@ class Plan:
     like: str = ""  # the built-in task that it is like, where `task` is the user's own
     p_fast: float | None = None  # None: nobody was asked (the client chose)
     threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """What both looks at a request told, whatever the threshold is: see `policy.fast_until`."""
+
+    p_prompt: float | None = None  # P(fast is good enough) from the prompt alone
+    p_draft: float | None = None  # with the draft's first sentence; None: nobody heard it
+    signals: DraftSignals | None = None  # of that sentence
+    early: bool = False  # its first words were sure enough to be shown at once
+    held: bool = False  # the sentence is under its bar: never shown

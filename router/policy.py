@@ -20,11 +20,12 @@ from models.stream import Usage
 from models.tokens import estimate_prompt
 from router.chain import ORDINARY, Order, Standing, group_shares, groups, line_up
 from router.gate import USUAL, Bar, Confidence
-from router.plan import Plan, Target
+from router.plan import Looks, Plan, Target
 from router.weights import EVEN, Exponents, Record
 
 T = TypeVar("T")
 
+NEVER = -1.0  # under every threshold
 _DEFAULT_ANSWER_TOKENS = 512  # room for the answer when the client sets no limit
 
 
@@ -147,11 +148,38 @@ def sure_early(plan: Plan, confidence: Confidence, rules: Rules) -> bool:
     Nothing is going to be spliced behind it, so the sentence is only waited for to judge it. Where
     the prompt leaves little doubt that is not needed: a few words that are over the bar will do.
     """
-    enough = 0 < rules.early_tokens <= confidence.tokens
-    if plan.route != "fast" or not enough or confidence.mean is None:
+    if plan.route != "fast" or not sure_words(plan, confidence, rules):
         return False
-    doubtful = plan.p_fast is not None and plan.p_fast < (plan.threshold or 0.0) + rules.clear
-    return not doubtful and not _bar(plan, rules).missed_by(confidence)
+    return plan.p_fast is None or plan.p_fast >= (plan.threshold or 0.0) + rules.clear
+
+
+def sure_words(plan: Plan, confidence: Confidence, rules: Rules) -> bool:
+    """The draft's part of `sure_early`: its first words are enough, and over the bar."""
+    enough = 0 < rules.early_tokens <= confidence.tokens and confidence.mean is not None
+    return enough and not _bar(plan, rules).missed_by(confidence)
+
+
+def looked(looks: Looks, signals: DraftSignals, plan: Plan) -> Looks:
+    """What is known once the first sentence was heard; `plan`: what `second_look` made of it."""
+    return replace(looks, signals=signals, p_draft=plan.p_fast, held=plan.draft is None)
+
+
+def fast_until(plan: Plan, looks: Looks, rules: Rules) -> float | None:
+    """The highest threshold at which the fast tier answers this request; NEVER: at none.
+
+    It says of every threshold what `choose`, `sure_early` and `second_look` together would do with
+    the same prompt and the same draft, so that tuning promises something of decisions as they are
+    really made. None: the threshold has no say.
+    """
+    if plan.threshold is None or looks.p_prompt is None:
+        return None
+    if plan.rescue is None:
+        return NEVER  # the fast tier cannot take it
+    early = looks.p_prompt - rules.clear if looks.early else NEVER
+    heard = looks.p_prompt if looks.p_draft is None else looks.p_draft
+    last = max(early, NEVER if looks.held else heard)
+    # In the other modes the prompt alone says deep, and the deep leg starts at once.
+    return last if plan.merge == "continue" else min(last, looks.p_prompt)
 
 
 def _weighed(plan: Plan, signals: DraftSignals, judge: DraftReader | None) -> Plan:

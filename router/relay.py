@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import partial
 
 from models.errors import DeadlineExceeded, HeadstartError, ProviderTimeout, StreamBroken
 from models.stream import (
@@ -258,6 +259,7 @@ class Relay:
 
     def _finished(self, step: Step, leg: int, event: Finished, now: float) -> None:
         self._legs.close(leg, event.reason, now)
+        self._legs[leg].finished(event)
         if leg == self._beside.leg:
             self._beside.finished(event)
             return
@@ -338,7 +340,9 @@ class Relay:
         length = self._gate.sentence()
         if length is None:
             words = self._gate.confidence(len(self._gate.text))
-            if self._sure_early(self.plan, words):
+            if self._sure_early(self.plan, words) and self._current is not None:
+                told = partial(self._second_look, self.plan)  # for the record: it is decided
+                self._legs[self._current].overhear(self._gate, told)
                 self._release(step, now)
             return
         self.plan = plan = self._second_look(self.plan, self._gate.confidence(length))

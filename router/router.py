@@ -52,11 +52,14 @@ from router.policy import (
     Asked,
     Rules,
     choose,
+    fast_until,
     inability,
+    looked,
     may_draft,
     second_look,
     shares_now,
     sure_early,
+    sure_words,
 )
 from router.relay import Phase, Relay
 
@@ -162,6 +165,7 @@ class Router:
 
     async def feedback(self, said: Said, *, client: str) -> Feedback:
         """Store what a client says of an answer. Raises a RequestError for what does not fit it."""
+        self._check_task(said.task or None, "task")
         return await self._learning.take(said, client)
 
     def models(self) -> tuple[ModelListing, ...]:
@@ -290,6 +294,9 @@ class Router:
             outcome.signals = assessment.signals
             outcome.embedding = assessment.embedding
             outcome.form, outcome.instruction = assessment.form, assessment.instruction
+            outcome.judged_task = assessment.user_task or assessment.task
+            outcome.looks = replace(outcome.looks, p_prompt=assessment.p_fast)
+            outcome.draft_judge = self._drafts.version if self._drafts else ""
         return self._choose(request, asked, assessment, outcome.experiment)
 
     def _choose(
@@ -312,13 +319,17 @@ class Router:
 
     def _second_look(self, outcome: Outcome, plan: Plan, confidence: Confidence) -> Plan:
         """The policy, asked again; how sure the draft was is kept to learn from."""
-        outcome.draft = confidence
-        looked = second_look(plan, confidence, self._rules, self._drafts)
-        if self._drafts is not None:
-            self._drafts.note(plan.task, confidence.signals)
-        return plan if looked is plan else marked(looked, outcome.experiment)
+        found = second_look(plan, confidence, self._rules, self._drafts)
+        if outcome.looks.signals is None:  # a draft that steps aside is looked at once more
+            outcome.draft, signals = confidence, confidence.signals
+            outcome.looks = looked(outcome.looks, signals, found)
+            if self._drafts is not None:
+                self._drafts.note(plan.task, signals)
+        return plan if found is plan else marked(found, outcome.experiment)
 
     def _sure_early(self, outcome: Outcome, plan: Plan, confidence: Confidence) -> bool:
+        if sure_words(plan, confidence, self._rules):
+            outcome.looks = replace(outcome.looks, early=True)
         early = sure_early(plan, confidence, self._rules)
         if early:
             outcome.draft = confidence
@@ -337,6 +348,8 @@ class Router:
         outcome.finish = relay.finish or ""
         outcome.error = relay.error
         outcome.duration = time.monotonic() - begun
+        if relay.plan is not None:
+            outcome.fast_until = fast_until(relay.plan, outcome.looks, self._rules)
         if relay.phase is Phase.DONE and outcome.saved_usd is None:
             outcome.saved_usd = saved_usd(outcome, datetime.now(UTC))
 
@@ -344,11 +357,7 @@ class Router:
 
     def _asked(self, request: ChatRequest) -> Asked:
         """Whom the client wants, by model name and `headstart.mode`."""
-        task = request.headstart.task
-        if task is not None and task not in self._tasks:
-            known = ", ".join(self._tasks)
-            message = f"headstart.task: {task!r} is not a task. Use one of {known}."
-            raise RequestError(message, param="headstart.task")
+        self._check_task(request.headstart.task, "headstart.task")
         resolved = resolve(
             request.model,
             models=self._known,
@@ -360,3 +369,9 @@ class Router:
             equals = (self._fleet.hosted.get(name) for name in pinned.card.equals)
             return Asked(mode="pinned", pinned=pinned, equals=tuple(t for t in equals if t))
         return Asked(mode=request.headstart.mode or resolved.mode)
+
+    def _check_task(self, task: str | None, param: str) -> None:
+        """Refuse a task that nobody knows."""
+        if task is not None and task not in self._tasks:
+            known = ", ".join(self._tasks)
+            raise RequestError(f"{param}: {task!r} is not a task. Use one of {known}.", param=param)

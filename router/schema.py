@@ -70,8 +70,19 @@ CREATE INDEX comparisons_by_outcome ON comparisons (outcome_id);
 CREATE INDEX comparisons_by_time ON comparisons (created);
 """
 
+# What the two looks told whatever the threshold, so that decisions can be made again as they would
+# have been; the task that the classifier saw, and the one that a client says it was.
+_LOOKS: Final = """
+ALTER TABLE outcomes ADD COLUMN p_prompt REAL;
+ALTER TABLE outcomes ADD COLUMN fast_until REAL;
+ALTER TABLE outcomes ADD COLUMN draft_signals TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE outcomes ADD COLUMN draft_judge TEXT NOT NULL DEFAULT '';
+ALTER TABLE outcomes ADD COLUMN judged_task TEXT NOT NULL DEFAULT '';
+ALTER TABLE feedback ADD COLUMN task TEXT NOT NULL DEFAULT '';
+"""
+
 # A step for each version: a new file takes all of them, so it cannot differ from one that grew.
-_STEPS: Final = (_FIRST, _LEARNING)
+_STEPS: Final = (_FIRST, _LEARNING, _LOOKS)
 SCHEMA_VERSION: Final = len(_STEPS)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypedDict
 
+from classifier.draft import DraftSignals
 from classifier.features import FORM_DIGEST
 from models.errors import ProviderError
 from models.redact import redact
@@ -97,6 +99,11 @@ class StoredOutcome:
     draft_tokens: int
     experiment: str
     asked_task: str
+    p_prompt: float | None  # before the draft was heard; `p_fast`: what was decided by
+    fast_until: float | None  # the highest threshold at which the fast tier answers; -1: none
+    draft_signals: dict[str, float]  # of the draft's whole first sentence; empty: not heard
+    draft_judge: str
+    judged_task: str  # `task`: the client's word before it
     legs: tuple[StoredLeg, ...] = field(default=())
 
 
@@ -138,6 +145,11 @@ def stored(outcome: Outcome) -> StoredOutcome:
         draft_tokens=outcome.draft.tokens,
         experiment=outcome.experiment,
         asked_task=redact(outcome.asked_task),
+        p_prompt=outcome.looks.p_prompt,
+        fast_until=outcome.fast_until,
+        draft_signals=_known(outcome.looks.signals),
+        draft_judge=outcome.draft_judge,
+        judged_task=outcome.judged_task,
         legs=tuple(_leg(outcome.id, at, leg) for at, leg in enumerate(outcome.legs)),
     )
 
@@ -165,6 +177,11 @@ def _leg(outcome_id: str, position: int, leg: LegRecord) -> StoredLeg:
         error_status=error.upstream_status if isinstance(error, ProviderError) else 0,
         error_message=redact(error.message) if error else "",
     )
+
+
+def _known(signals: DraftSignals | None) -> dict[str, float]:
+    named = signals.named() if signals else {}
+    return {name: v for name, v in named.items() if v is not None and math.isfinite(v)}
 
 
 def _tokens(usage: Usage) -> _Tokens:

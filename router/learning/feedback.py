@@ -11,13 +11,17 @@ from router.learning.records import Feedback, Kind, Known, Tier
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What a client says of an answer. `about`: a tier, or the index of a leg."""
+    """What a client says of an answer, of its task, or of both.
+
+    `about`: a tier, or the index of a leg. `task`: what the request really was.
+    """
 
     outcome_id: str
     kind: Kind
     value: float  # 0..1; of a preference 1
     about: Tier | int = ""
     comment: str = ""
+    task: str = ""
 
 
 def feedback(said: Said, known: Known, client: str, at: float) -> Feedback:
@@ -31,6 +35,7 @@ def feedback(said: Said, known: Known, client: str, at: float) -> Feedback:
         value=said.value,
         leg=_tier(said.about, known),
         comment=redact(said.comment),
+        task=said.task,
     )
 
 

@@ -9,17 +9,19 @@ from typing import Final, Literal, TypeAlias
 from router.outcome import Outcome
 from router.plan import Target
 
-Kind: TypeAlias = Literal["thumbs", "score", "preferred", "regenerated", "edited"]
+Kind: TypeAlias = Literal["thumbs", "score", "preferred", "regenerated", "edited", "task"]
 Tier: TypeAlias = Literal["", "fast", "deep"]
 
 # How much one piece of feedback counts. Whoever asks again was mostly not content, whoever rewrites
 # the question perhaps only with himself: both say less than a verdict, and neither ever says "good".
+# Whoever corrects the task says nothing of the answer.
 WEIGHTS: Final[dict[Kind, float]] = {
     "thumbs": 1.0,
     "score": 1.0,
     "preferred": 1.0,
     "regenerated": 0.3,
     "edited": 0.15,
+    "task": 0.0,
 }
 
 
@@ -33,6 +35,7 @@ class Feedback:
     value: float  # 0..1: how good the answer was; of a preference 1
     leg: Tier  # the tier that it is about; empty: the one that answered
     comment: str = ""
+    task: str = ""  # what the request really was, where somebody says so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

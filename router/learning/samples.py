@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from classifier.draft import SIGNALS, DraftSignals
 from router.learning.records import WEIGHTS, Tier, tier
 from router.schema import open_to_read
 
@@ -43,20 +45,29 @@ class SampleRow:
     instruction: bytes
     features: str
     classifier: str
+    signals: Mapping[str, float]
     draft_mean: float | None
     draft_minimum: float | None
     draft_tokens: int
     experiment: str
     asked_task: str
+    p_prompt: float | None  # the chance before the draft was heard
+    fast_until: float | None  # the highest threshold at which the fast tier answers; None: `p_fast`
+    draft_signals: DraftSignals | None  # of the whole first sentence; None: it was not heard
+    draft_judge: str  # version of the judge of drafts that was in force
+    draft_model: str  # whose draft it was; empty: none began
+    judged_task: str  # the task that the classifier saw; empty: not known
+    named_task: str  # the task as a client corrected it, else as it asked for it
 
 
 _SAME: Final = (  # columns that are taken over as they are
     *("id", "created", "task", "p_fast", "threshold", "route", "input_tokens", "output_tokens"),
     *("embedding", "form", "instruction", "features", "classifier"),
     *("draft_mean", "draft_minimum", "draft_tokens", "experiment", "asked_task"),
+    *("p_prompt", "fast_until", "draft_judge", "judged_task"),
 )
 _OUTCOMES: Final = f"""
-SELECT {", ".join(_SAME)}, cost_usd FROM outcomes
+SELECT {", ".join(_SAME)}, cost_usd, signals, draft_signals FROM outcomes
 WHERE p_fast IS NOT NULL AND threshold IS NOT NULL AND created >= ? ORDER BY created, id
 """  # noqa: S608 - names of columns
 _BESIDE: Final = """
@@ -64,12 +75,14 @@ SELECT {columns} FROM {table} AS t JOIN outcomes ON outcomes.id = t.outcome_id
 WHERE outcomes.created >= ? ORDER BY {order}
 """
 _LEGS: Final = _BESIDE.format(
-    columns="t.outcome_id, t.local, t.stands_in_for, t.cost_usd, t.first_event",
+    columns="t.outcome_id, t.role, t.model, t.local, t.stands_in_for, t.cost_usd, t.first_event",
     table="legs",
     order="t.outcome_id, t.position",
 )
 _FEEDBACK: Final = _BESIDE.format(
-    columns="t.outcome_id, t.kind, t.value, t.leg", table="feedback", order="t.created, t.rowid"
+    columns="t.outcome_id, t.kind, t.value, t.leg, t.task",
+    table="feedback",
+    order="t.created, t.rowid",
 )
 _COMPARISONS: Final = _BESIDE.format(
     columns="t.outcome_id, t.fast_quality, t.deep_quality, t.deep_usd",
@@ -127,6 +140,7 @@ def _sample(row: sqlite3.Row, beside: _Beside) -> SampleRow:
     facts: dict[str, Any] = {name: row[name] for name in _SAME}
     return SampleRow(
         **facts,
+        signals=json.loads(row["signals"]),
         fast_quality=quality.fast,
         deep_quality=quality.deep,
         weight=quality.weight,
@@ -134,6 +148,9 @@ def _sample(row: sqlite3.Row, beside: _Beside) -> SampleRow:
         fast_usd=_dollars(beside.legs, "fast"),
         deep_usd=_number(compared_usd) if deep_usd is None else deep_usd,
         usd=_number(row["cost_usd"]),
+        draft_signals=_signals(json.loads(row["draft_signals"])),
+        draft_model=_draft_model(beside.legs),
+        named_task=_corrected(beside.feedback) or row["asked_task"],
     )
 
 
@@ -168,7 +185,23 @@ def _rating(feedback: Sequence[sqlite3.Row], answered: Tier) -> float | None:
 
 def _word(feedback: Sequence[sqlite3.Row]) -> sqlite3.Row | None:
     """The one that counts: the weightiest kind, of these the newest."""
-    return max(reversed(feedback), key=lambda row: WEIGHTS[row["kind"]], default=None)
+    verdicts = (row for row in reversed(feedback) if WEIGHTS[row["kind"]])
+    return max(verdicts, key=lambda row: WEIGHTS[row["kind"]], default=None)
+
+
+def _corrected(feedback: Sequence[sqlite3.Row]) -> str:
+    """What the request really was, by the newest word on it."""
+    return next((row["task"] for row in reversed(feedback) if row["task"]), "")
+
+
+def _signals(named: dict[str, float]) -> DraftSignals | None:
+    """Those that this version knows; what it does not find counts as usual."""
+    known = {name: value for name, value in named.items() if name in SIGNALS}
+    return DraftSignals(**known) if known else None
+
+
+def _draft_model(legs: Sequence[sqlite3.Row]) -> str:
+    return next((leg["model"] for leg in legs if leg["role"] == "draft"), "")
 
 
 def _dollars(legs: Sequence[sqlite3.Row], wanted: Tier) -> float | None:

@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from classifier.assessment import TASKS
+from classifier.draft import FEWEST, load_shipped
 from models.stream import Usage
 from router.learning.samples import SampleRow, read_samples
 from tests.fakes.delivery import Delivery
@@ -118,8 +120,62 @@ async def test_a_sample_of_real_traffic_is_complete() -> None:
         (row,) = samples(fleet)
     assert (row.route, row.asked_task, row.experiment) == ("fast", "knowledge", "")
     assert (row.draft_mean, row.draft_minimum) == (pytest.approx(-0.1), pytest.approx(-0.1))
-    assert row.draft_tokens > 0
-    assert len(row.embedding) == 384 * 4
+    assert len(row.embedding) % 4 == 0
+    assert len(row.embedding) > 0
+    # It may be shown after eight sure tokens; what is kept is of the whole sentence all the same.
+    assert row.draft_tokens > 8
+    assert row.draft_signals is not None
+    assert row.draft_signals.total == pytest.approx(-((0.1 * row.draft_tokens) ** 0.5))
+    assert row.p_prompt == row.fast_until == row.p_fast
+    assert row.draft_judge == load_shipped().version
+    assert row.judged_task in TASKS
+    assert (row.named_task, row.draft_model) == ("knowledge", "fast-model")
+
+
+async def test_a_mistaken_task_is_corrected_by_feedback() -> None:
+    async with hosted(fast=engine(_FAST), anthropic=claude(_DEEP)) as fleet:
+        async with headstart(settings(fleet)) as url, httpx.AsyncClient(base_url=url) as client:
+            asked = await client.post("/v1/chat/completions", json=ask())
+            given = {"id": asked.headers["x-headstart-id"], "task": "creative"}
+            alone = await client.post("/v1/feedback", json=given)
+            beside = await client.post("/v1/feedback", json=given | {"thumbs": "down"})
+            unknown = await client.post("/v1/feedback", json=given | {"task": "poetry"})
+        (row,) = samples(fleet)
+    assert (alone.json()["kind"], alone.json()["value"], alone.json()["task"]) == (
+        "task",
+        None,
+        "creative",
+    )
+    assert (beside.json()["kind"], beside.json()["task"]) == ("thumbs", "creative")
+    assert (unknown.status_code, unknown.json()["error"]["param"]) == (400, "task")
+    assert "'poetry' is not a task. Use one of chat, knowledge," in unknown.text
+    assert row.judged_task in TASKS
+    assert row.judged_task == row.task
+    assert (row.named_task, row.fast_quality) == ("creative", 0.0)
+
+
+async def test_what_a_threshold_of_yesterday_kept_tells_of_todays() -> None:
+    """The second look moves the chance; the draft that it moved is fast up to there, and no more."""
+    usual = [Turn(answer=_FAST, logprob=-0.2 - 0.01 * (i % 5)) for i in range(FEWEST)]
+    unsure = Turn(answer=_FAST, logprob=-0.6)
+    routes: list[str] = []
+    async with (
+        hosted(fast=engine(*usual, unsure), anthropic=claude(_DEEP)) as fleet,
+        headstart(settings(fleet, relay={"early_tokens": 0})) as url,
+        httpx.AsyncClient(base_url=url) as client,
+    ):
+        for _ in range(FEWEST + 1):
+            await client.post("/v1/chat/completions", json=ask())
+        await until(lambda: len(samples(fleet)) == FEWEST + 1)
+        last = samples(fleet)[-1]
+        assert last.fast_until is not None
+        for over in (-0.02, 0.02):
+            again = ask(headstart={"threshold": last.fast_until + over})
+            reply = await client.post("/v1/chat/completions", json=again)
+            routes.append(reply.headers["x-headstart-route"])
+    assert last.p_prompt is not None
+    assert last.fast_until == last.p_fast < last.p_prompt
+    assert routes == ["fast", "deep"]
 
 
 async def test_a_shadow_comparison_has_its_verdict_and_its_bill() -> None:

@@ -287,7 +287,7 @@ def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
     SqliteOutcomes(path).close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE meta SET value = '7' WHERE name = 'version'")
-    with pytest.raises(ConfigError, match="schema 7, this Headstart writes schema 2"):
+    with pytest.raises(ConfigError, match="schema 7, this Headstart writes schema 3"):
         SqliteOutcomes(path)
 
 

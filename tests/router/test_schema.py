@@ -64,7 +64,7 @@ def test_a_step_that_fails_leaves_the_old_file_as_it_was(old: Path) -> None:
 
 def test_reading_changes_nothing_and_refuses_an_old_file(old: Path) -> None:
     before = old.read_bytes()
-    with pytest.raises(ConfigError, match=r"schema 1, this Headstart reads schema 2. Start"):
+    with pytest.raises(ConfigError, match=r"schema 1, this Headstart reads schema 3. Start"):
         open_to_read(old)
     assert old.read_bytes() == before
 

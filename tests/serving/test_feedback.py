@@ -21,10 +21,12 @@ pytestmark = pytest.mark.anyio
         ({"score": 1}, "score", 1.0, None),
         ({"preferred": "fast"}, "preferred", 1.0, "fast"),
         ({"preferred": "deep"}, "preferred", 1.0, "deep"),
+        ({"thumbs": "down", "task": "code"}, "thumbs", 0.0, None),
+        ({"task": "code"}, "task", None, None),
     ],
 )
 async def test_what_was_stored_comes_back(
-    body: dict[str, Any], kind: str, value: float, leg: str | None
+    body: dict[str, Any], kind: str, value: float | None, leg: str | None
 ) -> None:
     async with live_edge(FakeRouter()) as url, http(url) as client:
         reply = await client.post("/v1/feedback", json={"id": "hs-1", **body})
@@ -37,6 +39,7 @@ async def test_what_was_stored_comes_back(
         "value": value,
         "leg": leg,
         "comment": body.get("comment", ""),
+        "task": body.get("task"),
     }
 
 
@@ -44,7 +47,8 @@ async def test_what_was_stored_comes_back(
     ("body", "param", "sentence"),
     [
         ({"thumbs": "up"}, "id", "id: this field is required."),
-        ({"id": "x"}, None, "Send exactly one of `thumbs`, `score` and `preferred`."),
+        ({"id": "x"}, None, "Send exactly one of `thumbs`, `score` and `preferred`, and beside or"),
+        ({"id": "x", "task": ""}, None, "the right `task` where it was mistaken."),
         ({"id": "x", "comment": "nice"}, None, "Send exactly one of"),
         ({"id": "x", "thumbs": "up", "score": 1}, None, "Send exactly one of"),
         ({"id": "x", "thumbs": "sideways"}, "thumbs", "Use one of up, down."),

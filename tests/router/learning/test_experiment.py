@@ -34,11 +34,19 @@ ROW = SampleRow(
     instruction=b"",
     features="",
     classifier="",
+    signals={},
     draft_mean=None,
     draft_minimum=None,
     draft_tokens=0,
     experiment="",
     asked_task="",
+    p_prompt=None,
+    fast_until=None,
+    draft_signals=None,
+    draft_judge="",
+    draft_model="",
+    judged_task="",
+    named_task="",
 )
 
 
