@@ -8,12 +8,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import numpy as np
-
 from classifier.assessment import Assessment, Task
-from classifier.embedding import Encoder, MiniLmEncoder
+from classifier.embedding import AskEncoder, MiniLmEncoder
 from classifier.features import form, named_task, structure
-from classifier.head import Floats, Head, Reading, load_shipped
+from classifier.head import Head, Reading, load_shipped
 from classifier.prototypes import Described, UserTask, build, load_background, match
 from classifier.text import Ask, instruction, read_ask
 from models.chat import ChatRequest
@@ -26,7 +24,7 @@ T = TypeVar("T")
 class EmbeddingClassifier:
     """Runs on one worker thread of its own, so that the event loop is never blocked."""
 
-    def __init__(self, encoder: Encoder, head: Head, own: Sequence[Described] = ()) -> None:
+    def __init__(self, encoder: AskEncoder, head: Head, own: Sequence[Described] = ()) -> None:
         """The encoder is only ever called on the worker thread. `own` are the user's own tasks."""
         self._encoder = encoder
         self._head = head
@@ -61,9 +59,9 @@ class EmbeddingClassifier:
 
     def _assess(self, request: ChatRequest) -> Assessment:
         ask = read_ask(request)
-        embedding, shape = self._encoder.encode([ask.full])[0], form(ask)
-        asked = self._instruction(ask)
-        reading = self._head.read(embedding, shape, embedding if asked is None else asked)
+        embedding, asked = self._encoder.encode_ask(ask.full, instruction(ask.full))
+        shape = form(ask)
+        reading = self._head.read(embedding, shape, asked)
         task = named_task(ask, reading.tasks)
         found = None if ask.has_media else match(self._user_tasks(), embedding)
         if found:
@@ -84,19 +82,8 @@ class EmbeddingClassifier:
             },
             embedding=embedding.tobytes(),
             form=shape.tobytes(),
-            instruction=b"" if asked is None else asked.tobytes(),
+            instruction=b"" if (asked == embedding).all() else asked.tobytes(),
         )
-
-    def _instruction(self, ask: Ask) -> Floats | None:
-        """The embedding of what it asks for, where that is not the whole of it."""
-        wanted = instruction(ask.full)
-        if wanted == ask.full:
-            return None
-        return self._encoder.encode([wanted])[0]
-
-    def _read(self, ask: Ask, embedding: Floats) -> Reading:
-        asked = self._instruction(ask)
-        return self._head.read(embedding, form(ask), embedding if asked is None else asked)
 
     def _user_tasks(self) -> tuple[UserTask, ...]:
         if self._own is None:
@@ -105,8 +92,8 @@ class EmbeddingClassifier:
 
     def _built(self, task: Described) -> UserTask:
         asks = [Ask(text=text, chars=len(text)) for text in dict.fromkeys(task.examples)]
-        embeddings = np.vstack([self._encoder.encode([ask.text]) for ask in asks])
-        like = task.like or self._alike(asks, embeddings)
+        embeddings = self._encoder.encode([ask.text for ask in asks])
+        like = task.like or self._alike(asks)
         built = build(task.name, embeddings, load_background(), like)
         if not built.separable:
             log.warning(
@@ -117,9 +104,13 @@ class EmbeddingClassifier:
             )
         return built
 
-    def _alike(self, asks: Sequence[Ask], embeddings: Floats) -> Task:
-        readings = [self._read(ask, row) for ask, row in zip(asks, embeddings, strict=True)]
+    def _alike(self, asks: Sequence[Ask]) -> Task:
+        readings = [self._read(ask) for ask in asks]
         return max(readings[0].tasks, key=lambda task: sum(r.tasks[task] for r in readings))
+
+    def _read(self, ask: Ask) -> Reading:
+        whole, asked = self._encoder.encode_ask(ask.full, instruction(ask.full))
+        return self._head.read(whole, form(ask), asked)
 
 
 def load_default(own: Sequence[Described] = (), head: Head | None = None) -> EmbeddingClassifier:

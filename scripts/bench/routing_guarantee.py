@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def tables(args: argparse.Namespace) -> Iterator[Table]:
     """One for each pair of models: a section of `scripts.bench.routing`."""
-    encoder = MiniLmEncoder(precision="float32")
+    encoder = MiniLmEncoder()
     for name, outcomes in (
         ("qwen7b", rows.qwen(args.data)),
         ("routellm", rows.routellm(args.data)),

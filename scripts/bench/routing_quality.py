@@ -79,7 +79,7 @@ def tables(args: argparse.Namespace) -> Iterator[Table]:
 def _inputs(asks: Sequence[Ask], args: argparse.Namespace) -> Floats:
     head = load_shipped()
     forms = np.stack([form(ask) for ask in asks])
-    return inputs(embed(asks, MiniLmEncoder(threads=2), args.cache), forms, head.mean, head.spread)
+    return inputs(embed(asks, MiniLmEncoder(), args.cache), forms, head.mean, head.spread)
 
 
 def _targets(title: str, figures: Sequence[Figure], dev: Judged, every: Judged) -> Table:

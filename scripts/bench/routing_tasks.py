@@ -24,7 +24,7 @@ from models.catalogue import Catalogue
 from models.prices import cost
 from models.stream import Usage
 from scripts.training import rows, tasks
-from scripts.training.__main__ import embed, instruction_of
+from scripts.training.__main__ import embed, embed_instructions
 from scripts.training.made import made
 from scripts.training.rows import Labelled
 
@@ -56,9 +56,10 @@ def judge(folder: Path, cache: Path | None) -> Judged:
     asks = [row.ask for row in every]
     forms = np.stack([form(ask) for ask in asks])
     spread = np.maximum(forms.std(axis=0), 1e-3)
-    encoder = MiniLmEncoder(precision="float32")
-    x = inputs(embed(asks, encoder, cache), forms, forms.mean(axis=0), spread)
-    wanted = embed([instruction_of(ask) for ask in asks], encoder, cache)
+    encoder = MiniLmEncoder()
+    embeddings = embed(asks, encoder, cache)
+    x = inputs(embeddings, forms, forms.mean(axis=0), spread)
+    wanted = embed_instructions(asks, embeddings, encoder, cache)
     said = tasks.cross_tasks(
         every, task_inputs(x, wanted), len(further), len(public), lambda row: row.source
     )

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 from threadpoolctl import threadpool_limits
 
 from classifier.calibrate import Platt
-from classifier.embedding import Encoder, MiniLmEncoder
+from classifier.embedding import INSTRUCTION, LAYERS, WHOLE, Encoder, MiniLmEncoder, Window
 from classifier.features import FORM_DIGEST, form
 from classifier.head import NET_FIELDS, Floats, inputs, task_inputs
 from classifier.quality import Quality, arrays_of
@@ -28,7 +30,6 @@ from scripts.training.tasks import TaskModel, Tasks
 
 VERSION = "minilm-v2"  # raise it, and the date, with every head that ships
 RELEASED = "2026-11-24"
-BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, help="keep embeddings in this .npz between runs")
     given = parser.parse_args(arguments)
     with threadpool_limits(1):  # sums in a fixed order
-        trained, figures = train(
-            given.data, MiniLmEncoder(precision="float32", threads=2), given.cache
-        )
+        trained, figures = train(given.data, MiniLmEncoder(), given.cache)
     given.out.mkdir(parents=True, exist_ok=True)
     save(given.out / "head.npz", trained, figures)
     (given.out / "report.md").write_text(render(figures), encoding="utf-8")
@@ -73,13 +72,14 @@ def train(folder: Path, encoder: Encoder, cache: Path | None = None) -> tuple[Tr
         axis=0
     )  # of the varied part, not of twelve thousand exam questions
     spread = np.maximum(forms[ends[1] :].std(axis=0), 1e-3)
-    x = inputs(embed(asks, encoder, cache), forms, mean, spread)
+    embeddings = embed(asks, encoder, cache)
+    x = inputs(embeddings, forms, mean, spread)
     x_pair, x_other, x_public, x_own, x_made = np.split(x, ends[:-1])
 
     material = Material.of(pair, own, x_pair, x_own)
     crossed = cross_fit(material)
-    instructions = embed([instruction_of(ask) for ask in asks[ends[1] :]], encoder, cache)
-    x_tasks = task_inputs(np.vstack([x_public, x_own, x_made]), instructions)
+    wanted = embed_instructions(asks[ends[1] :], embeddings[ends[1] :], encoder, cache)
+    x_tasks = task_inputs(np.vstack([x_public, x_own, x_made]), wanted)
     tasks = Tasks.of(public, own, further, x_tasks)
     trained = Trained(
         mean=mean,
@@ -108,25 +108,37 @@ def train(folder: Path, encoder: Encoder, cache: Path | None = None) -> tuple[Tr
     return trained, figures
 
 
-def instruction_of(ask: Ask) -> Ask:
-    """What the task net reads beside the whole."""
-    return Ask(text=instruction(ask.full))
-
-
-def embed(asks: Sequence[Ask], encoder: Encoder, cache: Path | None) -> Floats:
-    """An embedding per ask, like lengths together; rounded, so that the last bit does not matter."""
+def embed(
+    asks: Sequence[Ask], encoder: Encoder, cache: Path | None, window: Window = WHOLE
+) -> Floats:
+    """An embedding per ask, rounded, so that the last bit does not matter."""
     known = _cached(cache)
-    keys = {
-        ask.full: hashlib.sha256(ask.full.encode("utf-8", "replace")).hexdigest() for ask in asks
-    }
-    missing = sorted((t for t in keys if keys[t] not in known), key=lambda t: (len(t), t))
-    for start in range(0, len(missing), BATCH):
-        batch = missing[start : start + BATCH]
-        for text, row in zip(batch, np.round(encoder.encode(batch), 4), strict=True):
-            known[keys[text]] = row
+    keys = {ask.full: _key(ask.full, window) for ask in asks}
+    missing = [text for text, key in keys.items() if key not in known]
+    for text in track(missing, "Embedding", console=Console(stderr=True)):
+        known[keys[text]] = np.round(encoder.encode([text], window)[0], 4)
     if cache and missing:
         np.savez(cache, keys=np.array(list(known)), rows=np.stack(list(known.values())))
     return np.stack([known[keys[ask.full]] for ask in asks])
+
+
+def embed_instructions(
+    asks: Sequence[Ask], wholes: Floats, encoder: Encoder, cache: Path | None
+) -> Floats:
+    """What the task net reads beside the wholes: of short asks the same again, as when it decides."""
+    wanted = [Ask(text=instruction(ask.full)) for ask in asks]
+    same = [part.full == ask.full for part, ask in zip(wanted, asks, strict=True)]
+    found = wholes.copy()
+    long = ~np.array(same)
+    parts = [part for part, is_long in zip(wanted, long, strict=True) if is_long]
+    if parts:
+        found[long] = embed(parts, encoder, cache, INSTRUCTION)
+    return found
+
+
+def _key(text: str, window: Window) -> str:
+    read = f"{LAYERS} {window.head} {window.tail} {text}"
+    return hashlib.sha256(read.encode("utf-8", "replace")).hexdigest()
 
 
 def _cached(cache: Path | None) -> dict[str, Floats]:

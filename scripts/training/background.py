@@ -18,8 +18,8 @@ STEPS = 127
 
 def main() -> None:
     """Encodes and writes."""
-    encoder = MiniLmEncoder(precision="float32")
-    embedded = np.vstack([encoder.encode([row.ask.full]) for row in rows.own()])
+    encoder = MiniLmEncoder()
+    embedded = encoder.encode([row.ask.full for row in rows.own()])
     scale = np.abs(embedded).max(axis=1, keepdims=True)
     np.savez_compressed(OUT, rows=np.asarray(np.rint(embedded / scale * STEPS), np.int8))
 

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lines = {line["key"]: line for path in given.drafts for line in kept(path)}
     rows = [row_of(known[key], line) for key, line in lines.items() if not cut(known[key], line)]
     rows.sort(key=lambda row: row.question.key)
-    encoder = MiniLmEncoder(precision="float32")
+    encoder = MiniLmEncoder()
     save(given.out, rows, prompt_only(rows, encoder), given.model)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from classifier.assessment import TASKS, Assessment
-from classifier.embedding import MiniLmEncoder, WeightsMissing
+from classifier.embedding import INSTRUCTION, MiniLmEncoder, WeightsMissing
 from classifier.embedding_classifier import EmbeddingClassifier, load_default
 from classifier.head import load_shipped
 from classifier.prototypes import Described
@@ -163,7 +163,7 @@ async def test_a_caller_that_leaves_frees_its_place(classifier: EmbeddingClassif
 
 
 def test_embeddings_have_length_one_whatever_the_batch() -> None:
-    encoder = MiniLmEncoder(precision="float32")
+    encoder = MiniLmEncoder()
     texts = ["", "hello", "Prove that sqrt(2) is irrational. " * 40]
     batch = encoder.encode(texts)
     assert np.linalg.norm(batch, axis=1) == pytest.approx([1, 1, 1], abs=1e-5)
@@ -172,16 +172,26 @@ def test_embeddings_have_length_one_whatever_the_batch() -> None:
 
 
 def test_known_embedding() -> None:
-    """The first numbers that sentence-transformers 6.2 gives for the same weights."""
-    row = MiniLmEncoder(precision="float32").encode(["Say hello"])[0]
-    assert row[:4] == pytest.approx([-0.03315, 0.06252, 0.06199, 0.00095], abs=1e-4)
+    """Beside the first numbers that sentence-transformers 6.2 gives for the same weights."""
+    row = MiniLmEncoder(layers=6).encode(["Say hello"])[0]
+    assert row[:4] == pytest.approx([-0.03315, 0.06252, 0.06199, 0.00095], abs=0.02)
 
 
-def test_half_precision_is_close() -> None:
-    text = ["A train leaves at 9:40 and arrives at 13:05. How long does it take?"]
-    full = MiniLmEncoder(precision="float32").encode(text)[0]
-    half = MiniLmEncoder(precision="bfloat16").encode(text)[0]
-    assert float(full @ half) > 0.999
+def test_two_rows_in_one_run_are_the_rows_of_two_runs() -> None:
+    """As near as eight bits bring them: the scale of a run is that of its largest number."""
+    encoder = MiniLmEncoder()
+    whole = "The council met on Monday. " * 20 + "Sum it up in one line."
+    both = encoder.encode_ask(whole, "Sum it up in one line.")
+    apart = [encoder.encode([whole])[0], encoder.encode(["Sum it up in one line."], INSTRUCTION)[0]]
+    assert [float(a @ b) for a, b in zip(both, apart, strict=True)] == pytest.approx(
+        [1, 1], abs=0.02
+    )
+    assert float(both[0] @ both[1]) < 0.9
+
+
+def test_a_short_ask_is_its_own_instruction() -> None:
+    both = MiniLmEncoder().encode_ask("Say hello", "Say hello")
+    assert (both[0] == both[1]).all()
 
 
 def test_missing_weights_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

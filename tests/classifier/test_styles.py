@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from classifier.assessment import TASKS, Task
-from classifier.embedding import MiniLmEncoder
+from classifier.embedding import INSTRUCTION, MiniLmEncoder
 from classifier.features import form, named_task
 from classifier.head import load_shipped
 from classifier.text import Ask, instruction
@@ -38,7 +38,7 @@ def told(texts: Sequence[str]) -> list[Task]:
     for start in range(0, len(order), 32):
         batch = order[start : start + 32]
         wholes = ENCODER.encode([texts[at] for at in batch])
-        wanted = ENCODER.encode([instruction(texts[at]) for at in batch])
+        wanted = ENCODER.encode([instruction(texts[at]) for at in batch], INSTRUCTION)
         for at, whole, asked in zip(batch, wholes, wanted, strict=True):
             reading = head.read(whole, form(asks[at]), asked)
             found[at] = named_task(asks[at], reading.tasks)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from classifier.embedding import WHOLE, Window
 from classifier.head import load
 
 pytest.importorskip("sklearn", reason="the train group is not installed")
@@ -23,7 +24,7 @@ from scripts.training.report import render
 class FakeEncoder:
     """A random direction per text, the same each time."""
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], window: Window = WHOLE) -> NDArray[np.float32]:
         drawn = [np.random.default_rng(zlib.crc32(t.encode())).normal(size=384) for t in texts]
         return np.stack([row / np.linalg.norm(row) for row in drawn]).astype(np.float32)
 

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from classifier.embedding import WHOLE, Window
 from scripts.training.drafts import kept
 from scripts.training.drafts import main as collect
 from scripts.training.questions import Question, f1, number, questions, same
@@ -243,7 +244,7 @@ def test_dear_signals_only_for_a_share(data: Path) -> None:
 class FlatEncoder:
     """The same direction for every text."""
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], window: Window = WHOLE) -> NDArray[np.float32]:
         return np.full((len(texts), 384), 384**-0.5, np.float32)
 
 
