@@ -306,7 +306,7 @@ async def test_ctrl_c_prints_what_was_measured(bench: Bench) -> None:
         try:
             await deep.received(3, within=120)
             process.send_signal(signal.SIGINT)
-            out, err = await asyncio.wait_for(process.communicate(), 30)
+            out, err = await asyncio.wait_for(process.communicate(), 60)
         finally:
             if process.returncode is None:
                 process.kill()

@@ -179,7 +179,7 @@ async def test_a_client_that_leaves_closes_every_upstream_connection(
         asking.cancel()
         closed = await cloud.closed()
 
-    assert closed - left < 0.1
+    assert closed - left < 2  # sooner than any deadline would end it
 
 
 async def _ask(

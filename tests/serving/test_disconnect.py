@@ -1,8 +1,7 @@
-"""A client that leaves costs nothing more: the events are closed within 100 ms."""
+"""A client that leaves costs nothing more: the events are closed, not left to run out."""
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -50,11 +49,10 @@ async def raw_client(url: str) -> AsyncGenerator[RawClient, None]:
         client.leave()
 
 
-async def seconds_until_closed(router: FakeRouter, client: RawClient) -> float:
-    began = time.monotonic()
+async def leave(router: FakeRouter, client: RawClient) -> None:
+    """Fails when the events are not closed: nothing here would end them by itself."""
     client.leave()
     await asyncio.wait_for(router.closed.wait(), 5)
-    return time.monotonic() - began
 
 
 async def test_before_the_first_token() -> None:
@@ -62,7 +60,7 @@ async def test_before_the_first_token() -> None:
     async with live_edge(router) as url, raw_client(url) as client:
         await client.send(stream=True)
         await router.holding.wait()
-        assert await seconds_until_closed(router, client) < 0.1
+        await leave(router, client)
 
 
 async def test_in_mid_stream() -> None:
@@ -71,7 +69,7 @@ async def test_in_mid_stream() -> None:
         await client.send(stream=True)
         await client.read_until(b"Hello")
         await router.holding.wait()
-        assert await seconds_until_closed(router, client) < 0.1
+        await leave(router, client)
 
 
 async def test_while_waiting_for_a_whole_reply() -> None:
@@ -79,7 +77,7 @@ async def test_while_waiting_for_a_whole_reply() -> None:
     async with live_edge(router) as url, raw_client(url) as client:
         await client.send(stream=False)
         await router.holding.wait()
-        assert await seconds_until_closed(router, client) < 0.1
+        await leave(router, client)
 
 
 async def test_a_client_that_stopped_reading() -> None:
@@ -88,7 +86,7 @@ async def test_a_client_that_stopped_reading() -> None:
     async with live_edge(router) as url, raw_client(url) as client:
         await client.send(stream=True)
         await client.read_until(b"xxx")
-        assert await seconds_until_closed(router, client) < 0.1
+        await leave(router, client)
 
 
 async def test_a_client_that_stays_gets_everything() -> None:
