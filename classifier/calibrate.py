@@ -25,6 +25,11 @@ def logit(probabilities: ArrayLike) -> Floats:
     return np.log(p / (1 - p))
 
 
+def mean_chance(one: ArrayLike, other: ArrayLike) -> Floats:
+    """What two chances come to together: their mean in logits."""
+    return sigmoid((logit(one) + logit(other)) / 2)
+
+
 def softmax(logits: ArrayLike) -> Floats:
     """Probabilities along the last axis."""
     z = np.asarray(logits, np.float64)

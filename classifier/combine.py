@@ -8,7 +8,7 @@ import logging
 import numpy as np
 
 from classifier.assessment import TASKS, Assessment, Classifier, Task
-from classifier.calibrate import logit, sigmoid, softmax
+from classifier.calibrate import mean_chance, softmax
 from models.chat import ChatRequest
 
 log = logging.getLogger(__name__)
@@ -74,9 +74,14 @@ def _both(judge: Classifier, fallback: Classifier) -> str:
     return f"{judge.name}+{fallback.name}"
 
 
+def judge_of(classifier: str) -> str:
+    """The judge in the name that an assessment of both has; the name itself where it is of one."""
+    return classifier.partition("+embedding-")[0]
+
+
 def combine(judged: Assessment, sure: Assessment) -> Assessment:
     """Mean of the two in logits; the signals of both stay visible."""
-    p_fast = float(sigmoid((logit(judged.p_fast) + logit(sure.p_fast)) / 2))
+    p_fast = float(mean_chance(judged.p_fast, sure.p_fast))
     probabilities = _mean_tasks(judged.task_probabilities, sure.task_probabilities)
     task: Task = sure.task
     if task != "multimodal" and not sure.user_task and probabilities:

@@ -1,9 +1,10 @@
-"""Samples as lessons for the head: was the fast answer good enough?"""
+"""Samples as lessons for the head, and as verdicts for the judge: was the fast answer good enough?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from classifier.recalibrate import Verdict, verdict
 from classifier.retrain import Lesson
 from router.learning.samples import SampleRow
 
@@ -25,13 +26,24 @@ def lessons(rows: Sequence[SampleRow]) -> list[Lesson]:
             weight=row.weight,
         )
         for row in rows
-        if (good := _good_enough(row)) is not None
+        if (good := good_enough(row.fast_quality, row.deep_quality)) is not None
     ]
 
 
-def _good_enough(row: SampleRow) -> float | None:
-    if row.fast_quality is None:
+def verdicts(rows: Sequence[SampleRow]) -> list[Verdict]:
+    """The same for the judge: those of its requests that tell."""
+    found = (
+        verdict(row.classifier, row.signals, good=good, prompt=row.embedding, weight=row.weight)
+        for row in rows
+        if (good := good_enough(row.fast_quality, row.deep_quality)) is not None
+    )
+    return [each for each in found if each is not None]
+
+
+def good_enough(fast: float | None, deep: float | None) -> float | None:
+    """Whether the fast tier was enough, from the qualities of the answers; None: they do not tell."""
+    if fast is None:
         return None
-    if row.deep_quality is None:
-        return row.fast_quality
-    return 1.0 if row.fast_quality >= row.deep_quality - _AS_GOOD else 0.0
+    if deep is None:
+        return fast
+    return 1.0 if fast >= deep - _AS_GOOD else 0.0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from classifier.tuning.curve import what_if
 from classifier.tuning.drift import shipped_baseline
@@ -19,16 +18,14 @@ from classifier.tuning.samples import Samples
 from classifier.tuning.targets import DeepShare, MaxDrop, Target, check_target, parse_budget
 from classifier.tuning.thresholds import Thresholds
 from models.errors import ConfigError, TuningError
-from serving.app import build_classifier
+from serving.cli.classifying import Classified, classify, has_judge
 from serving.cli.options import Config
-from serving.engines.plan import inspect_machine, plan_engines
 from serving.settings import Settings
 from serving.settings_file import environment, load_settings
 from serving.tuning import words
-from serving.tuning.jsonl import read_rows, refuse_foreign_scores
 from serving.tuning.logs import Log, Pricing, from_file, from_store
 from serving.tuning.page import write_report
-from serving.tuning.retraining import retrain_head
+from serving.tuning.retraining import from_outcomes, from_rows, retrain_head
 from serving.tuning.summary import print_moves, print_summary
 from serving.tuning.tuned import Tuned, read_tuned, write_tuned
 from serving.upstreams import plan_upstreams
@@ -47,6 +44,14 @@ def tune(
             "Default: the server's own outcomes.",
         ),
     ] = None,
+    without_judge: Annotated[
+        bool,
+        typer.Option(
+            "--without-judge",
+            help="Score the prompts of --data by the embedding classifier alone. Where your server "
+            "has a judge, its thresholds are others: these are not applied.",
+        ),
+    ] = False,
     days: Annotated[
         float, typer.Option(min=0.01, help="How far to look back in the server's outcomes.")
     ] = 7.0,
@@ -106,8 +111,8 @@ def tune(
         bool,
         typer.Option(
             "--retrain",
-            help="Instead of a threshold: let the classifier's head learn from the server's outcomes; "
-            "one that is not better is not kept.",
+            help="Instead of a threshold: let the classifier's head and the judge's calibration learn "
+            "from the server's outcomes, or from --data; what is not better is not kept.",
             rich_help_panel=_AFTER,
         ),
     ] = False,
@@ -124,15 +129,23 @@ def tune(
     """
     if apply and dry_run:
         raise ConfigError("--apply changes thresholds and --dry-run must not: choose one.")
-    if retrain and data is not None:
-        raise ConfigError("--retrain learns from the server's outcomes: leave --data out.")
+    if without_judge and data is None:
+        raise ConfigError(
+            "--without-judge is for the prompts of --data: outcomes have their scores."
+        )
     target = _target(max_drop, confidence, per_task, budget, deep_share)
     settings = load_settings(config)
     console = Console(highlight=False)
+    scored = _classified(settings, data, without_judge) if data is not None else None
     if retrain:
-        retrain_head(console, settings, days, write=not dry_run)
+        taught = (
+            from_rows(scored.rows, scored.assessed)
+            if scored is not None
+            else from_outcomes(settings.outcomes.path, days)
+        )
+        retrain_head(console, settings, taught, write=not dry_run)
         return
-    log = asyncio.run(_log(settings, data, days))
+    log = _from_file(settings, scored) if scored is not None else _from_store(settings, days)
     samples = Samples.of(log.samples)
     current = _current(settings, log.classifier)
     baseline = shipped_baseline()
@@ -150,7 +163,7 @@ def tune(
     if report is not None:
         _write_report(console, report, found, log)
     if apply:
-        _apply(console, settings, found, data)
+        _apply(console, settings, found, scored)
 
 
 def _target(
@@ -177,33 +190,29 @@ def _target(
     return target
 
 
-async def _log(settings: Settings, data: Path | None, days: float) -> Log:
-    env = environment()
-    upstreams = plan_upstreams(settings, env)
-    pricing = Pricing.of(upstreams.order, upstreams.catalogue, datetime.now(UTC))
-    if data is None:
-        return from_store(settings.outcomes.path, days, pricing)
-    rows = read_rows(data)
-    async with AsyncExitStack() as closing:
-        classifier = await build_classifier(settings, {}, env, closing)
-        refuse_foreign_scores(rows, classifier.name)
-        total = sum(row.to_classify for row in rows)
-        bar = closing.enter_context(_bar(total))
-        task = bar.add_task("classifying", total=total)
-        return await from_file(data, rows, classifier, pricing, lambda: bar.advance(task))
+def _classified(settings: Settings, data: Path, without_judge: bool) -> Classified:
+    return asyncio.run(classify(settings, environment(), data, without_judge=without_judge))
 
 
-def _bar(total: int) -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not (total and console.is_terminal),
+def _pricing(settings: Settings) -> Pricing:
+    upstreams = plan_upstreams(settings, environment())
+    return Pricing.of(upstreams.order, upstreams.catalogue, datetime.now(UTC))
+
+
+def _from_store(settings: Settings, days: float) -> Log:
+    return from_store(settings.outcomes.path, days, _pricing(settings))
+
+
+def _from_file(settings: Settings, scored: Classified) -> Log:
+    pricing = _pricing(settings)
+    log = from_file(scored.path, scored.rows, scored.assessed, scored.classifier, pricing)
+    if not scored.judged:
+        return log
+    late = (
+        f"A server decides without the judge where it takes more than {settings.deadlines.classifier:g} s "
+        "([deadlines] classifier): these scores are as if it were always in time."
     )
+    return replace(log, notes=(*log.notes, late))
 
 
 def _current(settings: Settings, classifier: str) -> Thresholds:
@@ -232,7 +241,7 @@ def _print_dry_run(
         return
     source = found.source
     if data is not None and settings.outcomes.path.is_file():
-        log = asyncio.run(_log(settings, None, days))
+        log = _from_store(settings, days)
         if log.classifier == found.classifier:
             samples, source = Samples.of(log.samples), log.source
     print_moves(console, what_if(samples, found.current, chosen), source)
@@ -243,17 +252,16 @@ def _write_report(console: Console, folder: Path, found: TuningReport, log: Log)
     console.print(f"\nReport: {page}", soft_wrap=True)
 
 
-def _apply(console: Console, settings: Settings, found: TuningReport, data: Path | None) -> None:
+def _apply(
+    console: Console, settings: Settings, found: TuningReport, scored: Classified | None
+) -> None:
     chosen = found.choice.thresholds
     if chosen is None:
         raise TuningError("Nothing is applied: no threshold can be promised for this target.")
-    env = environment()
-    specs = plan_engines(settings, inspect_machine(env))
-    if data is not None and any(spec.role == "classifier" for spec in specs):
+    if scored is not None and not scored.judged and has_judge(settings, environment()):
         raise TuningError(
-            "Nothing is applied: your server's scores come from the judge too, which did not run "
-            "here. Tune on the server's own outcomes (without --data), or set [classifier] model = "
-            '"embedding".'
+            "Nothing is applied: these scores are without the judge, and your server's are with it. "
+            'Leave --without-judge out, or set [classifier] model = "embedding" for the server too.'
         )
     path = settings.classifier.tuned
     write_tuned(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.errors import ConfigError
@@ -75,6 +75,15 @@ def plan_engines(settings: Settings, machine: Machine) -> list[EngineSpec]:
         # Refuse what cannot fit before anything is downloaded, as far as sizes are known.
         share_out([d for spec in ours if (d := _known_demand(spec))], machine.gpus)
     return specs
+
+
+def plan_judge(settings: Settings, machine: Machine) -> EngineSpec | None:
+    """The judge's engine as `plan_engines` means it; None where the embedding classifier judges.
+
+    Nothing counts as taken: the server that this judge belongs to may be on the cards now.
+    """
+    gpus = tuple(replace(gpu, free=gpu.total) for gpu in machine.gpus)
+    return _classifier(settings.classifier, settings.fast, replace(machine, gpus=gpus))
 
 
 def _fast(settings: FastSettings, machine: Machine, beside: EngineSpec | None) -> EngineSpec:

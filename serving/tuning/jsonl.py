@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
+import httpx
 import msgspec
 
 from classifier.assessment import TASKS, Assessment, Classifier
+from classifier.judge import JudgeUnclear
 from classifier.tuning.samples import Sample
 from models.chat import ChatRequest, Message, Text
 from models.errors import TuningError
 
-Classified = Callable[[], None]  # told after each prompt
+Classified: TypeAlias = Callable[[], None]  # told after each prompt
+Assessed: TypeAlias = Mapping[str, Assessment]  # by prompt
+
+AT_ONCE: Final = 16  # prompts; the judge's engine batches them
+_PAUSES: Final = (0.5, 2.0, 8.0)  # seconds before the second try, the third, the last
+_BUSY: Final = (408, 429, 500, 502, 503, 504)
+_SHOWN: Final = 60  # characters of a prompt in an error
 
 _SHARES: Final = ("fast", "deep", "p_fast")
 _FORM: Final = '{"prompt": "…", "fast": 0.8, "deep": 1.0}'
@@ -36,7 +45,17 @@ class Row(msgspec.Struct, frozen=True):
     @property
     def request(self) -> ChatRequest:
         """The prompt as a client would send it."""
-        return ChatRequest(model="auto", messages=(_turn(self.prompt),))
+        return _request(self.prompt)
+
+    @property
+    def fast_score(self) -> float | None:
+        """How good the fast tier's answer was."""
+        return None if self.fast is None else float(self.fast)
+
+    @property
+    def deep_score(self) -> float | None:
+        """The same of the deep tier's."""
+        return None if self.deep is None else float(self.deep)
 
     @property
     def to_classify(self) -> bool:
@@ -67,21 +86,67 @@ def refuse_foreign_scores(rows: Iterable[Row], classifier: str) -> None:
             )
 
 
-async def to_samples(
-    rows: Iterable[Row], classifier: Classifier, classified: Classified
-) -> list[Sample]:
-    """Their samples; a prompt that comes again is classified once."""
-    known: dict[str, Assessment] = {}
-    samples: list[Sample] = []
-    for row in rows:
-        assessment = None
-        if row.to_classify:
-            if row.prompt not in known:
-                known[row.prompt] = await classifier.assess(row.request)
-            assessment = known[row.prompt]
+def prompts(rows: Iterable[Row]) -> list[str]:
+    """What has to be classified: a prompt that comes again counts once."""
+    return list(dict.fromkeys(row.prompt for row in rows if row.to_classify))
+
+
+async def assess_rows(
+    rows: Sequence[Row], classifier: Classifier, classified: Classified
+) -> Assessed:
+    """What the classifier says of each prompt, `AT_ONCE` under way at a time.
+
+    Raises `TuningError` at the first prompt that it cannot tell: a score from elsewhere in its place
+    would not be one that the server decides by.
+    """
+    waiting = iter(prompts(rows))
+    found: dict[str, Assessment] = {}
+
+    async def work() -> None:
+        for prompt in waiting:
+            found[prompt] = await _assess(classifier, prompt)
             classified()
-        samples.append(_sample(row, assessment))
-    return samples
+
+    try:
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(AT_ONCE):
+                workers.create_task(work())
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return found
+
+
+async def _assess(classifier: Classifier, prompt: str) -> Assessment:
+    for pause in (*_PAUSES, None):
+        try:
+            return await classifier.assess(_request(prompt))
+        except (httpx.HTTPError, JudgeUnclear) as error:
+            if pause is None or not _passes(error):
+                raise TuningError(_failed(prompt, error)) from error
+            await asyncio.sleep(pause)
+    raise AssertionError("the last try returns or raises")
+
+
+def _passes(error: Exception) -> bool:
+    """Whether trying again may help: a busy or restarting engine, not a wrong question."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code in _BUSY
+    return isinstance(error, httpx.TransportError)
+
+
+def _failed(prompt: str, error: Exception) -> str:
+    said = " ".join(prompt.split())[:_SHOWN]
+    why = f"{error}" or type(error).__name__
+    return (
+        f"The judge gave no score for the prompt that begins with `{said}`: {why.splitlines()[0]}. "
+        "Nothing is changed. See its engine's log and run this again, or add --without-judge to score "
+        "by the embedding classifier alone."
+    )
+
+
+def to_samples(rows: Iterable[Row], assessed: Assessed) -> list[Sample]:
+    """The rows as samples, scored by what was said of their prompts."""
+    return [_sample(row, assessed.get(row.prompt)) for row in rows]
 
 
 def _row(line: str, place: str) -> Row:
@@ -110,8 +175,8 @@ def _sample(row: Row, assessment: Assessment | None) -> Sample:
     return Sample(
         task=assessment.task if assessment else row.task or "chat",
         p_fast=said if row.p_fast is None else row.p_fast,
-        fast_quality=None if row.fast is None else float(row.fast),
-        deep_quality=None if row.deep is None else float(row.deep),
+        fast_quality=row.fast_score,
+        deep_quality=row.deep_score,
         fast_usd=row.fast_usd,
         deep_usd=row.deep_usd,
         when=row.when,
@@ -119,8 +184,9 @@ def _sample(row: Row, assessment: Assessment | None) -> Sample:
     )
 
 
-def _turn(prompt: str) -> Message:
-    return Message(role="user", parts=(Text(text=prompt),))
+def _request(prompt: str) -> ChatRequest:
+    turn = Message(role="user", parts=(Text(text=prompt),))
+    return ChatRequest(model="auto", messages=(turn,))
 
 
 def _plain(error: msgspec.ValidationError) -> str:

@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from classifier.assessment import Classifier
 from classifier.tuning.samples import Sample
 from models.catalogue import Catalogue
 from models.errors import TuningError
@@ -19,7 +18,7 @@ from models.tokens import estimate_prompt
 from router.chain import ORDINARY
 from router.learning.experiment import compare_arms
 from router.learning.samples import SampleRow, read_samples
-from serving.tuning.jsonl import Classified, Row, to_samples
+from serving.tuning.jsonl import Assessed, Row, to_samples
 
 _DAY: Final = 86_400
 _OUTRIGHT: Final = 1.0  # the weight of a quality that somebody stated; less is only a hint
@@ -74,15 +73,11 @@ class Pricing:
         )
 
 
-async def from_file(
-    path: Path,
-    rows: Sequence[Row],
-    classifier: Classifier,
-    pricing: Pricing,
-    classified: Classified,
+def from_file(
+    path: Path, rows: Sequence[Row], assessed: Assessed, classifier: str, pricing: Pricing
 ) -> Log:
-    """The samples of a file that was read."""
-    samples = await to_samples(rows, classifier, classified)
+    """The samples of a file whose prompts were classified."""
+    samples = to_samples(rows, assessed)
     usages = (
         Usage(input=estimate_prompt(row.request), output=ORDINARY.output)
         if row.prompt
@@ -91,7 +86,7 @@ async def from_file(
     )
     return Log(
         samples=[pricing.fill(s, usage) for s, usage in zip(samples, usages, strict=True)],
-        classifier=classifier.name,
+        classifier=classifier,
         source=f"{path.name}, {len(rows):,} lines",
         notes=(pricing.note, _PROMPTS_ALONE),
     )

@@ -175,18 +175,6 @@ def test_nothing_is_applied_without_a_promise(capsys: pytest.CaptureFixture[str]
     assert not Path("headstart.tuned.toml").exists()
 
 
-def test_a_server_with_a_judge_is_not_tuned_on_scores_without_it(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    Path("headstart.toml").write_text(
-        '[fast]\nurl = "http://127.0.0.1:9/v1"\n[classifier]\nurl = "http://127.0.0.1:9/v1"\n'
-    )
-    write(scored(3000))
-    run = Run(capsys, "--data", "my.jsonl", "--deep-share", "0.5", "--apply")
-    assert run.code == 2
-    assert "your server's scores come from the judge too" in run.err
-
-
 def test_route_decides_by_the_tuned_thresholds(capsys: pytest.CaptureFixture[str]) -> None:
     write(scored(10))
     Run(capsys, "--data", "my.jsonl", "--deep-share", "0.5", "--apply")
@@ -257,6 +245,3 @@ def test_retraining_that_cannot_teach_is_one_sentence_and_changes_nothing(
     assert run.err.startswith("headstart: ")
     assert run.err.count("\n") == 1
     assert not list(Path().glob("*.npz"))
-    assert Run(capsys, "--retrain", "--data", "x.jsonl").err == (
-        "headstart: --retrain learns from the server's outcomes: leave --data out.\n"
-    )

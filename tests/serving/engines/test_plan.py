@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,13 @@ import pytest
 
 from models.errors import ConfigError
 from serving.engines.gpu import GIB, Gpu
-from serving.engines.plan import EngineSpec, Machine, inspect_machine, plan_engines
+from serving.engines.plan import (
+    EngineSpec,
+    Machine,
+    inspect_machine,
+    plan_engines,
+    plan_judge,
+)
 from serving.settings import Settings
 
 FAST = "Qwen/Qwen2.5-7B-Instruct"
@@ -72,6 +79,14 @@ def test_embedding_means_no_second_engine() -> None:
 
 def test_beside_a_model_of_unknown_size_no_judge_is_chosen() -> None:
     assert plan(box(80), fast={"model": "someone/their-model"}) == [("fast", "someone/their-model")]
+
+
+def test_the_judge_of_a_server_that_runs_is_known_although_it_fills_the_card() -> None:
+    taken = tuple(replace(gpu, free=GIB) for gpu in box(48).gpus)
+    judge = plan_judge(Settings(), replace(box(48), gpus=taken))
+    assert judge is not None
+    assert judge.model == JUDGE
+    assert plan_judge(Settings(), LAPTOP) is None
 
 
 def test_attaching_needs_no_installed_engine() -> None:

@@ -1,0 +1,253 @@
+"""`headstart tune` where the server has a judge: its scores, its calibration, and no silent way round it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from anyio import to_thread
+
+from classifier.calibrate import sigmoid
+from classifier.head import load
+from classifier.judge_scale import scale_of
+from router.learning.records import Comparison
+from router.outcomes import SqliteOutcomes
+from serving.tuning.jsonl import AT_ONCE
+from serving.tuning.tuned import read_tuned
+from tests.fakes.fleet import deepseek, engine, hosted
+from tests.router.ledger_world import FAST, PLAN, leg, outcome
+from tests.serving.cli.test_tune import Run, scored, write
+from tests.serving.live import headstart
+
+JUDGE = "judge-Qwen2.5-3B-Instruct-p1"
+BOTH = f"{JUDGE}+embedding-minilm-v2"
+PROMPTS = [
+    "Hello!",
+    "Thanks a lot, good night",
+    "Why is the sky blue?",
+    "Translate into French: good morning",
+    "Write a Python function that reverses a linked list.",
+    "Prove that the square root of 2 is irrational.",
+    "Write a poem about the sea in autumn.",
+    "Is this review positive or negative? I hated every minute.",
+]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+def configure(toml: str) -> None:
+    Path("headstart.toml").write_text(toml)
+
+
+def settings(judge: str, more: str = "") -> None:
+    """A server that is attached to a judge."""
+    configure(f'[fast]\nurl = "http://127.0.0.1:9/v1"\n[classifier]\nurl = "{judge}"\n{more}')
+
+
+def scored_prompts(prompts: list[str] = PROMPTS) -> None:
+    write([{"prompt": text, "fast": i % 4 > 0, "deep": 1} for i, text in enumerate(prompts)])
+
+
+# -- the scores ---------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_a_real_judge_scores_as_the_server_does(
+    engine_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half of the prompts lie under the threshold that was tuned, and the server sends these deep."""
+    scored_prompts()
+    async with hosted(fast=engine("Yes."), deepseek=deepseek("Yes.")) as fleet:
+        own = {"url": f"{engine_url}/v1", "tuned": str(fleet.folder / "tuned.toml")}
+        fleet.settings["classifier"] = own
+        fleet.settings["deadlines"] = {"classifier": 60}
+        configure(fleet.toml)
+        arguments = ("--data", "my.jsonl", "--deep-share", "0.5", "--apply")
+        run = await to_thread.run_sync(lambda: Run(capsys, *arguments))
+        async with (
+            headstart(fleet.settings) as url,
+            httpx.AsyncClient(base_url=url, timeout=120) as client,
+        ):
+            plans = [(await client.post("/v1/route", json=asked(text))).json() for text in PROMPTS]
+
+    tuned = read_tuned(fleet.folder / "tuned.toml")
+    assert run.code == 0
+    assert tuned.classifier.startswith("judge-")
+    assert f"scores by {tuned.classifier}" in run.text
+    assert "A server decides without the judge where it takes more than 60 s" in run.text
+    assert {plan["assessment"]["classifier"] for plan in plans} == {tuned.classifier}
+    assert {plan["plan"]["threshold"] for plan in plans} == {pytest.approx(tuned.threshold)}
+    assert [plan["plan"]["route"] for plan in plans].count("deep") == len(PROMPTS) / 2
+
+
+def asked(text: str) -> dict[str, object]:
+    return {"model": "auto", "messages": [{"role": "user", "content": text}]}
+
+
+def test_a_judge_that_does_not_answer_is_one_sentence_with_ways_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings("http://127.0.0.1:9/v1")
+    scored_prompts()
+    run = Run(capsys, "--data", "my.jsonl", "--deep-share", "0.5", "--apply")
+    assert (run.code, run.out) == (2, "")
+    assert run.err.startswith("headstart: Your server's judge does not answer. The engine at http")
+    assert "it cannot be reached" in run.err
+    assert run.err.endswith(
+        "Start it, correct [classifier] url, or add --without-judge to score by the embedding "
+        "classifier alone, which cannot be applied.\n"
+    )
+    assert not Path("headstart.tuned.toml").exists()
+
+
+def test_the_embedding_alone_is_used_on_purpose_only_and_not_applied(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings("http://127.0.0.1:9/v1")
+    write(scored(3000))
+    arguments = ("--data", "my.jsonl", "--deep-share", "0.5", "--without-judge")
+    shown = Run(capsys, *arguments)
+    applied = Run(capsys, *arguments, "--apply")
+    assert shown.code == 0
+    assert "scores by embedding-" in shown.text
+    assert applied.code == 2
+    assert "these scores are without the judge, and your server's are with it" in applied.err
+    assert not Path("headstart.tuned.toml").exists()
+    assert "--without-judge is for the prompts of --data" in Run(capsys, "--without-judge").err
+
+
+@pytest.mark.anyio
+async def test_a_judge_that_names_no_letter_is_not_replaced(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with engine("A") as fake:
+        settings(fake.base_url)
+        scored_prompts()
+        run = await to_thread.run_sync(lambda: Run(capsys, "--data", "my.jsonl"))
+    assert (run.code, run.out) == (2, "")
+    assert "The judge gave no score for the prompt that begins with `" in run.err
+    assert "log-probabilities" in run.err
+    assert run.err.count("\n") == 1
+    assert len(fake.requests) <= 4 * AT_ONCE
+
+
+# -- what it learns -----------------------------------------------------------------------------
+
+
+def store(count: int, *, bias: float) -> None:
+    """Compared answers that a judge spoke on whose yes says `bias` too much, in logits."""
+    dice = np.random.default_rng(0)
+    now = datetime.now(UTC).timestamp()
+    kept = SqliteOutcomes(Path("headstart.db"))
+    for i in range(count):
+        truth = float(dice.normal(0.5, 1.5))
+        signals = {
+            "p_fast_embedding": 0.6,
+            "judge_logit": truth + bias,
+            f"judge_says_{('code', 'chat')[i % 2]}": 0.9,
+        }
+        answered = outcome(
+            id=f"hs-{i}",
+            created=now - count + i,
+            plan=replace(PLAN, route="fast", p_fast=0.6),
+            classifier=BOTH,
+            signals=signals,
+            embedding=dice.normal(size=384).astype(np.float32).tobytes(),
+            legs=[leg(FAST, role="draft", cost_usd=Decimal(0))],
+        )
+        kept.record(answered)
+        kept.note(
+            Comparison(
+                outcome_id=f"hs-{i}",
+                created=now,
+                fast_quality=float(dice.random() < sigmoid(truth)),
+                deep_quality=1.0,
+                model="anthropic/big",
+                judge="anthropic/big",
+                deep_usd=None,
+                cost_usd=None,
+                input_tokens=10,
+                output_tokens=20,
+            )
+        )
+    kept.close()
+
+
+def with_head() -> None:
+    """Use what was learned."""
+    settings("http://127.0.0.1:9/v1", 'head = "headstart.head.npz"\n')
+
+
+def test_the_judge_s_calibration_is_learned_from_verdicts_and_kept_while_it_is_right(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings("http://127.0.0.1:9/v1")
+    store(400, bias=3.0)
+    first = Run(capsys, "--retrain")
+    head = load(Path("headstart.head.npz").read_bytes())
+    learned = scale_of(head.meta, JUDGE)
+    with_head()
+    again = Run(capsys, "--retrain")
+
+    assert first.code == 0
+    assert (
+        "The judge's new calibration is better: on 400 verdicts that it did not see" in first.text
+    )
+    assert "calibration error 0." in first.text
+    assert learned.pooled.shift == pytest.approx(-3.0 * learned.pooled.scale, abs=0.7)
+    assert scale_of(head.meta, "judge-other-p1").pooled.shift == 0
+    assert "+20" in head.version  # other scores: thresholds of the old ones are refused
+    assert again.code == 0
+    assert "calibration is not shown to be better, so the old one stays" in again.text
+    assert again.text.endswith("Nothing is changed.")
+    assert load(Path("headstart.head.npz").read_bytes()).version == head.version
+
+
+def test_a_judge_that_is_right_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    settings("http://127.0.0.1:9/v1")
+    store(300, bias=0.0)
+    run = Run(capsys, "--retrain")
+    assert run.code == 0
+    assert "so the old one stays" in run.text
+    assert not list(Path().glob("*.npz"))
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (40, "Too few verdicts to calibrate judge-Qwen2.5-3B-Instruct-p1: 40, and 100 are needed"),
+        (0, "Nothing to learn from: no stored request has feedback or was compared."),
+    ],
+)
+def test_too_few_verdicts_change_nothing(
+    capsys: pytest.CaptureFixture[str], count: int, said: str
+) -> None:
+    settings("http://127.0.0.1:9/v1")
+    store(count, bias=3.0)
+    run = Run(capsys, "--retrain")
+    assert run.code == 2
+    assert said in run.err
+    assert run.err.count("\n") == 1
+    assert not list(Path().glob("*.npz"))
+
+
+def test_a_scored_file_teaches_too(capsys: pytest.CaptureFixture[str]) -> None:
+    configure('[fast]\nurl = "http://127.0.0.1:9/v1"\n[classifier]\nmodel = "embedding"\n')
+    hard = [f"What is {n} times {n + 7}?" for n in range(60)]
+    easy = [f"Say hello to my friend number {n}." for n in range(60)]
+    rows = [{"prompt": text, "fast": 0, "deep": 1} for text in hard]
+    write(rows + [{"prompt": text, "fast": 1, "deep": 1} for text in easy])
+    run = Run(capsys, "--data", "my.jsonl", "--retrain")
+    assert run.code == 0
+    assert "The retrained head is better: on 120 samples that it did not see" in run.text
+    assert Path("headstart.head.npz").exists()
