@@ -63,6 +63,7 @@ class Outcome:
     experiment: Arm = ""  # which threshold was tried on this request
     asked_task: str = ""  # the task that the client named
     judged_task: str = ""  # the task that the classifier saw
+    asked_threshold: float | None = None  # the client's own
     looks: Looks = field(default_factory=Looks)
     fast_until: float | None = None  # see policy.fast_until
     draft_judge: str = ""  # version of the judge of drafts in force; empty: there is none

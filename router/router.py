@@ -151,6 +151,7 @@ class Router:
             plan=plan,
             prompt=request.last_user_text if self._store_prompts else "",
             asked_task=request.headstart.task or "",
+            asked_threshold=request.headstart.threshold,
             experiment=self._learning.arm(request, client) if needs_judge else "",
         )
         return Answer(outcome=outcome, events=self._run(request, asked, plan, outcome, trace))

@@ -78,6 +78,7 @@ ALTER TABLE outcomes ADD COLUMN fast_until REAL;
 ALTER TABLE outcomes ADD COLUMN draft_signals TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE outcomes ADD COLUMN draft_judge TEXT NOT NULL DEFAULT '';
 ALTER TABLE outcomes ADD COLUMN judged_task TEXT NOT NULL DEFAULT '';
+ALTER TABLE outcomes ADD COLUMN asked_threshold REAL;
 ALTER TABLE feedback ADD COLUMN task TEXT NOT NULL DEFAULT '';
 """
 

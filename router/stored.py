@@ -104,6 +104,7 @@ class StoredOutcome:
     draft_signals: dict[str, float]  # of the draft's whole first sentence; empty: not heard
     draft_judge: str
     judged_task: str  # `task`: the client's word before it
+    asked_threshold: float | None  # the client's own, which no tuning moves
     legs: tuple[StoredLeg, ...] = field(default=())
 
 
@@ -150,6 +151,7 @@ def stored(outcome: Outcome) -> StoredOutcome:
         draft_signals=_known(outcome.looks.signals),
         draft_judge=outcome.draft_judge,
         judged_task=outcome.judged_task,
+        asked_threshold=outcome.asked_threshold,
         legs=tuple(_leg(outcome.id, at, leg) for at, leg in enumerate(outcome.legs)),
     )
 

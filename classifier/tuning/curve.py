@@ -60,7 +60,7 @@ def at(samples: Samples, thresholds: Thresholds) -> Point:
 def sweep(samples: Samples) -> Sweep:
     """Every threshold of the grid; above them, one that sends everything to the deep tier."""
     points = [point(samples, np.zeros(len(samples), bool))]
-    points += [point(samples, samples.p_fast >= threshold) for threshold in GRID]
+    points += [point(samples, samples.until >= threshold) for threshold in GRID]
     return Sweep(thresholds=np.concatenate([[np.inf], GRID]), points=tuple(points))
 
 

@@ -1,10 +1,16 @@
 """A threshold whose quality loss is proven, from samples: Learn then Test.
 
 The loss of a request at threshold t is what its quality drops because the fast tier answered:
-`deep - fast` where p_fast >= t, else 0. For each t of a fixed grid, the hypothesis "the mean loss
-is above max_drop" is tested; thresholds are tested from the most careful downwards, and the first
-that is not rejected ends it. This fixed sequence keeps the chance of any false rejection, and so of
-a threshold that breaks its promise, at 1 - confidence (Angelopoulos et al. 2021, arXiv:2110.01052).
+`deep - fast` where it answers at t (`Sample.until` >= t), else 0. For each t of a fixed grid, the
+hypothesis "the mean loss is above max_drop" is tested; thresholds are tested from the most careful
+downwards, and the first that is not rejected ends it. This fixed sequence keeps the chance of any
+false rejection, and so of a threshold that breaks its promise, at 1 - confidence (Angelopoulos et al.
+2021, arXiv:2110.01052).
+
+A server knows the quality only of what its fast tier answered, which is what reached the threshold in
+force then (`Sample.floor`). So t is tested on the requests of thresholds up to t alone: they hold all
+that the fast tier would answer at t, and as their other losses are 0, their mean loss is at least that
+of all traffic. Lower than a task was ever sent to the fast tier, nothing is promised.
 
 The test is a bet against the hypothesis (Waudby-Smith & Ramdas 2023, arXiv:2010.09686): capital is
 multiplied by 1 + stake * (max_drop - loss) with each sample, which no stake can make grow in the
@@ -26,6 +32,7 @@ from classifier.tuning.samples import Floats, Samples
 
 GRID: Floats = np.linspace(1.0, 0.0, 201)  # fixed before any sample is seen: 0.005 apart
 BOLDNESS = 0.9  # of the stake that one worst loss would ruin
+_ALL_DEEP = 1.0  # the most careful threshold of the grid
 _PRIOR_VARIANCE = 0.25
 _SEED = 20_210_501  # samples are bet on in a random order, the same in every run
 _MOST_MORE = 64  # how many times the samples at hand a forecast looks ahead
@@ -69,13 +76,13 @@ def guarantee(samples: Samples, max_drop: float, confidence: float) -> Guarantee
     """The lowest threshold that can be promised; `samples` are a random part of the traffic."""
     known = samples.judged
     error = 1.0 - confidence
-    found = lowest(known, lambda losses: shown(losses, max_drop, error))
+    found = lowest(known, lambda losses: shown(losses, max_drop, error), explored(samples))
     if found is None:
-        losses = _losses(known, float(candidates(known.p_fast)[0]))
+        losses = _losses(known, _ALL_DEEP)
         return NoGuarantee(
             max_drop=max_drop,
             confidence=confidence,
-            samples=len(known),
+            samples=losses.size,
             drop=_mean(losses),
             more=_more_needed(losses, max_drop, error),
         )
@@ -84,10 +91,10 @@ def guarantee(samples: Samples, max_drop: float, confidence: float) -> Guarantee
         threshold=found,
         max_drop=max_drop,
         confidence=confidence,
-        samples=len(known),
+        samples=losses.size,
         drop=_mean(losses),
         interval=bounds(losses, confidence),
-        deep_share=float((samples.p_fast < found).mean()),
+        deep_share=float((samples.until < found).mean()),
     )
 
 
@@ -113,22 +120,35 @@ def guarantee_by_task(samples: Samples, max_drop: float, confidence: float) -> T
     )
 
 
-def lowest(samples: Samples, passes: Callable[[Floats], bool]) -> float | None:
-    """The last threshold whose losses pass, tested in the fixed sequence; None: not even the first."""
+def lowest(
+    samples: Samples, passes: Callable[[Floats], bool], least: float = 0.0
+) -> float | None:
+    """The last threshold whose losses pass, tested in the fixed sequence; None: not even the first.
+
+    None is tested that is lower than `least`.
+    """
     found: float | None = None
-    tested = -1  # requests of the fast tier; as many again are the same ones, with the same losses
-    for threshold in candidates(samples.p_fast).tolist():
-        fast = int((samples.p_fast >= threshold).sum())
+    tested = (-1, -1)  # as many again are the same requests, with the same losses
+    grid = candidates(samples.until)
+    for threshold in grid[grid >= least].tolist():
+        seen = samples.floor <= threshold
+        fast = int((seen & (samples.until >= threshold)).sum()), int(seen.sum())
         if fast != tested and not passes(_losses(samples, threshold)):
             break
         found, tested = threshold, fast
     return found
 
 
-def candidates(p_fast: Floats) -> Floats:
+def candidates(until: Floats) -> Floats:
     """The grid, down to the lowest score seen: below it nothing is known."""
-    least = min(float(p_fast.min()), 1.0) if p_fast.size else 1.0
-    return GRID[least <= GRID]
+    scores = until[until >= 0]
+    return GRID[GRID >= (min(float(scores.min()), 1.0) if scores.size else 1.0)]
+
+
+def explored(samples: Samples) -> float:
+    """The lowest threshold down to which every task was sent to the fast tier at some time."""
+    tasks = np.unique(samples.tasks)
+    return max((float(samples.floor[samples.tasks == task].min()) for task in tasks), default=0.0)
 
 
 def shown(losses: Floats, max_drop: float, error: float) -> bool:
@@ -152,7 +172,9 @@ def fewest(max_drop: float, error: float) -> int:
 
 
 def _losses(samples: Samples, threshold: float) -> Floats:
-    return np.where(samples.p_fast >= threshold, samples.drops, 0.0)
+    """Of the requests that tell what the fast tier does from this threshold on."""
+    seen = samples.only(samples.floor <= threshold)
+    return np.where(seen.until >= threshold, seen.drops, 0.0)
 
 
 def _mean(losses: Floats) -> float:

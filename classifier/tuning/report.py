@@ -109,7 +109,7 @@ def _quality(samples: Samples, target: Target, current: Thresholds) -> Quality:
     aim = target if isinstance(target, MaxDrop) else MaxDrop()
     losses = np.where(current.fast(known), known.drops, 0.0)
     enough = fast_is_enough(known)
-    line = curve(-known.p_fast, known.fast, known.deep_or_perfect)
+    line = curve(-known.until, known.fast, known.deep_or_perfect)
     return Quality(
         samples=len(known),
         assumed=samples.assumed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -20,16 +20,26 @@ GOOD = 0.5  # a quality from here on is a good answer, where yes or no is asked
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One request. A quality (0..1), a price or a time that is not known is None."""
+    """One request. A quality (0..1), a price or a time that is not known is None.
+
+    `p_fast` is the chance that was said; `until` is the highest threshold at which the fast tier
+    answers. They differ where the server looked twice: a draft under its bar is never shown, and one
+    whose first words are sure is shown before the rest of its sentence could move the chance.
+    """
 
     task: str
     p_fast: float
+    until: float | None = None  # below 0: the fast tier answers at no threshold; None: `p_fast`
+    floor: float = 0.0  # the threshold in force: what the fast tier does below it was not seen
+    p_prompt: float | None = None  # from the prompt alone; None: `p_fast`
     fast_quality: float | None = None
     deep_quality: float | None = None
     fast_usd: float | None = None
     deep_usd: float | None = None
     when: float | None = None  # Unix time, seconds
     named_task: str = ""  # the task as the client or a person named it
+    said_task: str = ""  # the task that the classifier saw; empty: `task`
+    named_deep_usd: float | None = None  # what the deep tier of the named task would take
 
 
 @dataclass(frozen=True)
@@ -38,12 +48,17 @@ class Samples:
 
     tasks: NDArray[np.str_]
     p_fast: Floats
+    until: Floats
+    floor: Floats
+    p_prompt: Floats
     fast: Floats
     deep: Floats
     fast_usd: Floats
     deep_usd: Floats
     when: Floats
     named_tasks: NDArray[np.str_]
+    said_tasks: NDArray[np.str_]
+    named_deep_usd: Floats
 
     @classmethod
     def of(cls, rows: Sequence[Sample]) -> Samples:
@@ -56,12 +71,17 @@ class Samples:
         samples = cls(
             tasks=np.array([row.task for row in rows]),
             p_fast=np.array([row.p_fast for row in rows], np.float64),
+            until=np.array([_either(row.until, row.p_fast) for row in rows], np.float64),
+            floor=np.array([row.floor for row in rows], np.float64),
+            p_prompt=np.array([_either(row.p_prompt, row.p_fast) for row in rows], np.float64),
             fast=_column([row.fast_quality for row in rows]),
             deep=_column([row.deep_quality for row in rows]),
             fast_usd=_column([row.fast_usd for row in rows]),
             deep_usd=_column([row.deep_usd for row in rows]),
             when=_column([row.when for row in rows]),
             named_tasks=np.array([row.named_task for row in rows]),
+            said_tasks=np.array([row.said_task or row.task for row in rows]),
+            named_deep_usd=_column([row.named_deep_usd for row in rows]),
         )
         _check_share("p_fast", samples.p_fast, missing=False)
         _check_share("fast", samples.fast)
@@ -74,16 +94,7 @@ class Samples:
 
     def only(self, keep: Mask | NDArray[np.int_]) -> Samples:
         """Those of the mask, or at these places."""
-        return Samples(
-            tasks=self.tasks[keep],
-            p_fast=self.p_fast[keep],
-            fast=self.fast[keep],
-            deep=self.deep[keep],
-            fast_usd=self.fast_usd[keep],
-            deep_usd=self.deep_usd[keep],
-            when=self.when[keep],
-            named_tasks=self.named_tasks[keep],
-        )
+        return Samples(**{column.name: getattr(self, column.name)[keep] for column in fields(self)})
 
     @cached_property
     def judged(self) -> Samples:
@@ -128,6 +139,10 @@ def check_teaches(samples: Samples) -> None:
             "can be told apart. Add requests that the fast tier answers "
             f"{'badly' if kind == 'good' else 'well'}."
         )
+
+
+def _either(own: float | None, general: float) -> float:
+    return general if own is None else own
 
 
 def _column(values: Sequence[float | None]) -> Floats:

@@ -129,7 +129,7 @@ def _for_budget(samples: Samples, usd_per_day: float) -> Thresholds:
         )
     daily = len(samples) / samples.days
     for threshold in GRID.tolist():
-        usd = point(samples, samples.p_fast >= threshold).usd
+        usd = point(samples, samples.until >= threshold).usd
         if usd is None:
             raise TuningError(
                 "A budget needs prices, and none of these samples has any: add fast_usd and "
@@ -144,5 +144,5 @@ def _for_budget(samples: Samples, usd_per_day: float) -> Thresholds:
 
 
 def _for_share(samples: Samples, share: float) -> Thresholds:
-    shares = [float((samples.p_fast < threshold).mean()) for threshold in GRID]
+    shares = [float((samples.until < threshold).mean()) for threshold in GRID]
     return Thresholds(general=float(GRID[np.array(shares) <= share].max()))

@@ -28,4 +28,4 @@ class Thresholds:
 
     def fast(self, samples: Samples) -> Mask:
         """Which requests the fast tier would answer."""
-        return samples.p_fast >= self.column(samples.tasks)
+        return samples.until >= self.column(samples.tasks)

@@ -58,13 +58,14 @@ class SampleRow:
     draft_model: str  # whose draft it was; empty: none began
     judged_task: str  # the task that the classifier saw; empty: not known
     named_task: str  # the task as a client corrected it, else as it asked for it
+    asked_threshold: float | None  # the client's own, which no tuning moves
 
 
 _SAME: Final = (  # columns that are taken over as they are
     *("id", "created", "task", "p_fast", "threshold", "route", "input_tokens", "output_tokens"),
     *("embedding", "form", "instruction", "features", "classifier"),
     *("draft_mean", "draft_minimum", "draft_tokens", "experiment", "asked_task"),
-    *("p_prompt", "fast_until", "draft_judge", "judged_task"),
+    *("p_prompt", "fast_until", "draft_judge", "judged_task", "asked_threshold"),
 )
 _OUTCOMES: Final = f"""
 SELECT {", ".join(_SAME)}, cost_usd, signals, draft_signals FROM outcomes

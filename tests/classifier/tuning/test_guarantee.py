@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from classifier.tuning.guarantee import (
     Guarantee,
@@ -16,7 +17,7 @@ from classifier.tuning.guarantee import (
     guarantee_by_task,
     shown,
 )
-from classifier.tuning.samples import Samples
+from classifier.tuning.samples import Sample, Samples
 from tests.classifier.tuning.rows import drawn, samples
 
 shares = st.floats(0, 1)
@@ -117,6 +118,117 @@ def test_thresholds_break_their_promise_in_at_most_5_percent() -> None:
             drop = np.where(p_fast >= found.threshold, truth.drops, 0).mean()
             broken += drop > 0.05
     assert broken <= 16
+
+
+class TwoLooks:
+    """A server that decides by the prompt and, where that leaves doubt, by the draft's first sentence.
+
+    The prompt knows what the draft is worth; the second look moves that up and down for nothing. Nine
+    drafts of ten begin surely enough to be shown at once where the prompt alone is `CLEAR` over the
+    threshold: what the second look would have said of them does not show in the chance that is kept.
+    """
+
+    FORCE, CLEAR = 0.5, 0.1  # the threshold in force; what the prompt must be over it
+
+    def __init__(self, size: int) -> None:
+        dice = np.random.default_rng(3)
+        self.p_prompt = np.round(dice.beta(4, 1.5, size), 2)
+        self.p_draft = np.round(np.clip(self.p_prompt + dice.normal(0.05, 0.25, size), 0, 1), 2)
+        self.early = dice.random(size) < 0.9
+        self.fast = (dice.random(size) < self.p_prompt).astype(float)
+
+    def answers_fast(self, threshold: float) -> NDArray[np.bool_]:
+        """What the server really does."""
+        shown_at_once = self.early & (self.p_prompt >= threshold + self.CLEAR)
+        return shown_at_once | (self.p_draft >= threshold)
+
+    def drop(self, threshold: float) -> float:
+        """The truth: the deep tier is always right."""
+        return float(np.where(self.answers_fast(threshold), 1 - self.fast, 0).mean())
+
+    def log(self, dice: np.random.Generator, size: int, *, second_look: bool = True) -> Samples:
+        """What it kept of some requests; only fast answers are ever compared.
+
+        second_look: whether the tuner is told of it.
+        """
+        rows: list[Sample] = []
+        for i in dice.integers(0, self.fast.size, size).tolist():
+            at_once = bool(self.early[i]) and self.p_prompt[i] >= self.FORCE + self.CLEAR
+            early = self.p_prompt[i] - self.CLEAR if self.early[i] else -1.0
+            answered = at_once or self.p_draft[i] >= self.FORCE
+            rows.append(
+                Sample(
+                    task="chat",
+                    p_fast=float(self.p_prompt[i] if at_once else self.p_draft[i]),
+                    until=float(max(early, self.p_draft[i])) if second_look else None,
+                    floor=self.FORCE,
+                    fast_quality=float(self.fast[i]) if answered else None,
+                    deep_quality=1.0 if answered else None,
+                )
+            )
+        return Samples.of(rows)
+
+
+def mostly_kept(broken: int, runs: int) -> bool:
+    """Whether so many broken promises of 95 % may be chance."""
+    return broken <= 0.05 * runs + 2 * np.sqrt(0.05 * 0.95 * runs)
+
+
+def test_the_promise_holds_for_decisions_of_two_looks() -> None:
+    """And it does not for one who takes the chance that was kept for the decision."""
+    server, dice = TwoLooks(20_000), np.random.default_rng(4)
+    runs, limit = 100, 0.1
+    broken = {True: 0, False: 0}
+    useful = 0
+    for _ in range(runs):
+        for second_look in broken:
+            found = guarantee(server.log(dice, 1500, second_look=second_look), limit, 0.95)
+            if isinstance(found, Guarantee):
+                broken[second_look] += server.drop(found.threshold) > limit
+                useful += second_look and found.threshold < 0.95
+    assert useful > 0.8 * runs
+    assert mostly_kept(broken[True], runs)
+    assert not mostly_kept(broken[False], runs)
+
+
+def test_the_promise_holds_where_the_threshold_in_force_was_mostly_another() -> None:
+    """Under it the fast tier is often wrong, and few requests were let through to show it."""
+    dice = np.random.default_rng(5)
+    runs, limit = 60, 0.1
+    broken = {True: 0, False: 0}
+    for _ in range(runs):
+        score = dice.random(3000)
+        floor = dice.choice([0.3, *[0.8] * 9], score.size)
+        right = (score >= 0.8) | (dice.random(score.size) < 0.5)
+        answered = score >= floor
+        for known in broken:
+            rows = [
+                Sample(
+                    task="chat",
+                    p_fast=float(score[i]),
+                    floor=float(floor[i]) if known else 0.0,
+                    fast_quality=float(right[i]),
+                    deep_quality=1.0,
+                )
+                for i in np.flatnonzero(answered).tolist()
+            ]
+            found = guarantee(Samples.of(rows), limit, 0.95)
+            assert isinstance(found, Guarantee)
+            broken[known] += 0.5 * max(0.8 - found.threshold, 0) > limit
+    assert mostly_kept(broken[True], runs)
+    assert not mostly_kept(broken[False], runs)
+
+
+def test_nothing_is_promised_where_a_task_was_never_sent_to_the_fast_tier() -> None:
+    """Code had a threshold of its own: how the fast tier does on the rest of it nobody saw."""
+    rows = [
+        Sample(task=task, p_fast=p, floor=floor, fast_quality=1.0, deep_quality=1.0)
+        for task, floor in (("chat", 0.3), ("code", 0.8))
+        for p in np.linspace(floor, 1.0, 1000).tolist()
+    ]
+    found = guarantee(Samples.of(rows), 0.05, 0.95)
+    assert isinstance(found, Guarantee)
+    assert found.threshold == pytest.approx(0.8)
 
 
 def test_more_samples_are_asked_for_only_where_they_would_help() -> None:

@@ -47,6 +47,7 @@ ROW = SampleRow(
     draft_model="",
     judged_task="",
     named_task="",
+    asked_threshold=None,
 )
 
 
