@@ -26,15 +26,15 @@ from tests.serving.live import headstart
 
 JUDGE = "judge-Qwen2.5-3B-Instruct-p1"
 BOTH = f"{JUDGE}+embedding-minilm-v2"
-PROMPTS = [
+PROMPTS = [  # the first two score far below the others, whatever the judge's noise
+    "Refactor this distributed transaction protocol so that it tolerates Byzantine faults, and argue why it is safe.",
+    "Write a lock-free multi-producer queue in C++ and prove that it is linearizable.",
     "Hello!",
     "Thanks a lot, good night",
-    "Why is the sky blue?",
+    "Good morning, how are you today?",
+    "lol ok see you tomorrow",
+    "What is the capital of France?",
     "Translate into French: good morning",
-    "Write a Python function that reverses a linked list.",
-    "Prove that the square root of 2 is irrational.",
-    "Write a poem about the sea in autumn.",
-    "Is this review positive or negative? I hated every minute.",
 ]
 
 
@@ -54,8 +54,8 @@ def settings(judge: str, more: str = "") -> None:
     configure(f'[fast]\nurl = "http://127.0.0.1:9/v1"\n[classifier]\nurl = "{judge}"\n{more}')
 
 
-def scored_prompts(prompts: list[str] = PROMPTS) -> None:
-    write([{"prompt": text, "fast": i % 4 > 0, "deep": 1} for i, text in enumerate(prompts)])
+def scored_prompts() -> None:
+    write([{"prompt": text, "fast": i % 4 > 0, "deep": 1} for i, text in enumerate(PROMPTS)])
 
 
 # -- the scores ---------------------------------------------------------------------------------
@@ -65,29 +65,31 @@ def scored_prompts(prompts: list[str] = PROMPTS) -> None:
 async def test_a_real_judge_scores_as_the_server_does(
     engine_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Half of the prompts lie under the threshold that was tuned, and the server sends these deep."""
+    """Tuned to send a quarter of the prompts deep, the server sends that quarter deep."""
     scored_prompts()
     async with hosted(fast=engine("Yes."), deepseek=deepseek("Yes.")) as fleet:
         own = {"url": f"{engine_url}/v1", "tuned": str(fleet.folder / "tuned.toml")}
         fleet.settings["classifier"] = own
         fleet.settings["deadlines"] = {"classifier": 60}
         configure(fleet.toml)
-        arguments = ("--data", "my.jsonl", "--deep-share", "0.5", "--apply")
+        arguments = ("--data", "my.jsonl", "--deep-share", "0.25", "--apply")
         run = await to_thread.run_sync(lambda: Run(capsys, *arguments))
+        tuned = read_tuned(fleet.folder / "tuned.toml")
         async with (
             headstart(fleet.settings) as url,
             httpx.AsyncClient(base_url=url, timeout=120) as client,
         ):
             plans = [(await client.post("/v1/route", json=asked(text))).json() for text in PROMPTS]
 
-    tuned = read_tuned(fleet.folder / "tuned.toml")
     assert run.code == 0
     assert tuned.classifier.startswith("judge-")
     assert f"scores by {tuned.classifier}" in run.text
     assert "A server decides without the judge where it takes more than 60 s" in run.text
     assert {plan["assessment"]["classifier"] for plan in plans} == {tuned.classifier}
-    assert {plan["plan"]["threshold"] for plan in plans} == {pytest.approx(tuned.threshold)}
-    assert [plan["plan"]["route"] for plan in plans].count("deep") == len(PROMPTS) / 2
+    assert {plan["plan"]["threshold"] for plan in plans} == {tuned.threshold}
+    routes = [plan["plan"]["route"] for plan in plans]
+    assert routes[:2] == ["deep"] * 2
+    assert routes[2:6] == ["fast"] * 4  # the last two may lie on the threshold
 
 
 def asked(text: str) -> dict[str, object]:
