@@ -1,6 +1,9 @@
 """Collected drafts as one small table without prompts: what `scripts.bench.routing_draft` reads.
 
-    python -m scripts.training.draft_table --data ../shared/routing --drafts FILE.jsonl --out TABLE.npz
+    python -m scripts.training.draft_table --data ../shared/routing --model NAME --drafts FILE.jsonl --out TABLE.npz
+
+With `--table TABLE.npz` the rows of that table stay, new drafts join them, and the prompt-only chances
+are computed again for all: also the way to bring a table to a new encoder, then without `--drafts`.
 
 A row is a question: signals of the draft's first sentence, whether the draft was right, and the
 prompt-only chance of that by nets of the shipped head's kind (MiniLM embedding and form of the
@@ -12,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +33,7 @@ from classifier.head import Floats, inputs
 from classifier.text import Ask
 from models.stream import TokenLogprob
 from router.sentences import first_boundary
-from scripts.training.drafts import kept
+from scripts.training.drafts import kept, keys
 from scripts.training.questions import Question, Raw, questions, same
 from scripts.training.rows import fold_of, plain_ask
 
@@ -39,6 +42,7 @@ Doubles = NDArray[np.float64]
 BATCH = 64
 NETS = 5  # averaged, as for the head
 MISSING = float("nan")
+PROMPTS = ("prompt", "prompt_unseen")  # columns that the prompts alone give
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +58,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read, compute, write."""
     parser = argparse.ArgumentParser(prog="draft_table", description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--drafts", type=Path, required=True, nargs="+", help="collected lines")
+    parser.add_argument("--drafts", type=Path, nargs="*", default=(), help="collected lines")
+    parser.add_argument(
+        "--table", type=Path, help="an earlier table of this model, whose rows stay"
+    )
     parser.add_argument("--model", required=True, help="whose drafts they are, for the table")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args(arguments)
     known = {question.key: question for question in questions(given.data)}
     lines = {line["key"]: line for path in given.drafts for line in kept(path)}
-    rows = [row_of(known[key], line) for key, line in lines.items() if not cut(known[key], line)]
+    new = [row_of(known[key], line) for key, line in lines.items() if not cut(known[key], line)]
+    rows = [*{row.question.key: row for row in (*earlier(given.table, known), *new)}.values()]
     rows.sort(key=lambda row: row.question.key)
     encoder = MiniLmEncoder()
     save(given.out, rows, prompt_only(rows, encoder), given.model)
+
+
+def earlier(table: Path | None, known: Mapping[str, Question]) -> Iterator[Row]:
+    """The rows of a table; what the prompts alone told then is dropped."""
+    if table is None:
+        return
+    with np.load(table, allow_pickle=False) as file:
+        names: list[str] = json.loads(str(file["meta"]))["columns"]
+        numbers = file["numbers"].astype(np.float64).tolist()
+        right = file["right"].tolist()
+    for key, was_right, values in zip(keys(table), right, numbers, strict=True):
+        columns = dict(zip(names, values, strict=True))
+        told = {name: value for name, value in columns.items() if name not in PROMPTS}
+        yield Row(question=known[key], right=was_right, columns=told)
 
 
 def cut(question: Question, line: Raw) -> bool:
@@ -144,7 +166,7 @@ def prompt_only(rows: Sequence[Row], encoder: Encoder) -> dict[str, Doubles]:
         scores = cross(groups, lambda seen: _scores(x, targets, seen))
         return cross(groups, lambda seen: fit_platt(scores[seen], right[seen])(scores))
 
-    return {"prompt": by(folds), "prompt_unseen": by(benchmarks)}
+    return dict(zip(PROMPTS, (by(folds), by(benchmarks)), strict=True))
 
 
 def _embeddings(asks: Sequence[Ask], encoder: Encoder) -> Floats:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import httpx
+import numpy as np
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -117,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Collect what is missing."""
     given = _parser().parse_args(arguments)
     known = {line["key"] for line in kept(given.out)}
+    known.update(key for table in given.known for key in keys(table))
     chosen = given.benchmarks.split(",") if given.benchmarks else KINDS
     wanted = [q for q in questions(given.data) if len(q.asked) <= given.longest]
     wanted = [q for q in wanted if q.benchmark in chosen]
@@ -134,6 +136,12 @@ def kept(path: Path) -> list[Raw]:
         with suppress(json.JSONDecodeError):
             found.append(json.loads(line))
     return found
+
+
+def keys(table: Path) -> list[str]:
+    """The questions of a table of `scripts.training.draft_table`, row by row."""
+    with np.load(table, allow_pickle=False) as file:
+        return [bytes(digest).hex() for digest in file["sha256"]]
 
 
 async def _collect(given: argparse.Namespace, missing: Sequence[Question]) -> None:
@@ -180,6 +188,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--url", required=True, help="a running engine, with /v1")
     parser.add_argument("--model", help="its name for its model; default: the first it lists")
     parser.add_argument("--out", type=Path, required=True, help="JSONL, appended to")
+    parser.add_argument(
+        "--known", type=Path, nargs="*", default=(), help="tables whose questions are not asked"
+    )
     parser.add_argument("--benchmarks", help="names with commas between; default: all")
     parser.add_argument("--longest", type=int, default=900, help="characters of a question")
     parser.add_argument("--limit", type=int, default=None, help="at most so many questions")

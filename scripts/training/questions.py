@@ -37,7 +37,7 @@ KINDS: Mapping[str, Kind] = {
     "mbpp": "program",
     "human_eval": "program",
 }
-TOKENS: Mapping[Kind, int] = {"open": 24, "choice": 8, "number": 144, "program": 192}
+TOKENS: Mapping[Kind, int] = {"open": 24, "choice": 8, "number": 256, "program": 320}
 LETTERS = string.ascii_uppercase
 RIGHT = 0.5  # token F1 from which an open answer counts
 

@@ -267,3 +267,27 @@ def test_a_table_has_what_the_bench_reads(data: Path) -> None:
     assert read.columns["mean"][at] == pytest.approx(-0.3, abs=1e-3)  # without the end mark
     assert read.columns["p_true"][at] == pytest.approx(1.0, abs=1e-3)
     assert np.isnan(read.columns["choice_gap"][at])
+
+
+def test_new_drafts_join_an_earlier_table(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn", reason="the train group is not installed")
+    from scripts.bench.routing_draft import Drafts
+    from scripts.training import draft_table
+
+    monkeypatch.setattr(draft_table, "MiniLmEncoder", FlatEncoder)
+    first, second, table = data / "first.jsonl", data / "second.jsonl", data / "table.npz"
+    make = ["--data", str(data), "--model", "oracle", "--out", str(table)]
+    with oracle() as (url, asked):
+        options = ["--data", str(data), "--url", url, "--dear", "0"]
+        collect([*options, "--out", str(first), "--benchmarks", "trivia_qa,gsm8k"])
+        draft_table.main([*make, "--drafts", str(first)])
+        was = Drafts.read(table)
+        collect([*options, "--out", str(second), "--known", str(table)])
+    assert len(asked) == 5  # none of them twice
+    draft_table.main([*make, "--table", str(table), "--drafts", str(second)])
+    read = Drafts.read(table)
+    assert len(read.right) == 5
+    for name in was.benchmarks:
+        before, now = (list(drafts.benchmarks).index(name) for drafts in (was, read))
+        assert read.columns["mean"][now] == was.columns["mean"][before]
+        assert read.right[now] == was.right[before]
