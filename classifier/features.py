@@ -112,7 +112,7 @@ def form(ask: Ask) -> Vector:
     values += _shares(text)
     values += [math.log1p(len(_COMPILED[name].findall(text))) for name in _COUNTS]
     bare = text.strip()
-    values += [1.0 if _COMPILED[name].search(bare) else 0.0 for name in _FLAGS]
+    values += _flags(bare)
     values += _cues(text)
     return np.asarray(values, np.float32)
 
@@ -125,6 +125,23 @@ def _shares(text: str) -> list[float]:
         / size
         for ranges in _RANGES.values()
     ]
+
+
+def _flags(bare: str) -> list[float]:
+    """What can stand at the end only is looked for there; what can't be there is not looked for."""
+    end, trouble = bare[-3:], _hints_at_trouble(bare)
+    return [
+        float(
+            (name != "traceback" or trouble)
+            and _COMPILED[name].search(end if name.startswith("ends_") else bare) is not None
+        )
+        for name in _FLAGS
+    ]
+
+
+def _hints_at_trouble(text: str) -> bool:
+    low = text.lower()
+    return any(word in low for word in ("traceback", "exception", "error", "segfault", "("))
 
 
 def _cues(text: str) -> Iterator[float]:
