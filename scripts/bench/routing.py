@@ -1,10 +1,10 @@
 """Is the judgement any good: `python -m scripts.bench.routing --data ../shared/routing`.
 
-Prints, with its targets, how well the embedding classifier tells whether the fast tier is enough, and what
-a decision takes in the whole server under load, what the draft's own words add, and whether tuning keeps its
-promise. How well tasks are told is printed by `scripts.bench.routing_tasks`, which takes longer. The shipped head has seen all rows of these files, so its recipe is
-fitted again here, on the same folds as in training: *dev* is fold 0, *all* is every row, each judged by a
-model that has not seen its fold. A further section is one more function in `SECTIONS`.
+Prints, with its targets, how well the embedding classifier tells whether the fast tier is enough, how well it
+tells tasks on sources never seen, what the draft's own words add, whether tuning keeps its promise, and what a
+decision takes in the whole server under load. The shipped head has seen all rows of these files,
+so its recipe is fitted again here, on the same folds as in training: *dev* is fold 0, *all* is every row, each
+judged by a model that has not seen its fold. A further section is one more function in `SECTIONS`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,17 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from scripts.bench import routing_draft, routing_guarantee, routing_quality, routing_time
+from scripts.bench import (
+    routing_draft,
+    routing_guarantee,
+    routing_quality,
+    routing_tasks,
+    routing_time,
+)
 
 SECTIONS: Mapping[str, Callable[[argparse.Namespace], Iterable[Table]]] = {
     "quality": routing_quality.tables,
+    "tasks": routing_tasks.tables,
     "draft": routing_draft.tables,
     "guarantee": routing_guarantee.tables,
     "time": routing_time.tables,

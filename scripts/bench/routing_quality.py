@@ -14,6 +14,7 @@ from classifier.features import form
 from classifier.head import Floats, inputs, load_shipped
 from classifier.measures import auroc, curve, ece
 from classifier.text import Ask
+from scripts.bench import routellm
 from scripts.training import rows
 from scripts.training.__main__ import embed
 from scripts.training.evaluate import (
@@ -25,11 +26,6 @@ from scripts.training.evaluate import (
     within,
 )
 from scripts.training.quality import Material, cross_fit
-
-# The best of RouteLLM's routers on each of these files, as we remember the tables of the paper (arXiv 2406.18665):
-# not checked against it. They were trained on votes of Chatbot Arena and on validation questions of MMLU (first)
-# or a judge's verdicts (second), not on rows of these files; ours is trained on other rows of the same files.
-PUBLISHED_APGR = {"mmlu": 0.603, "gsm8k": 0.622}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +69,7 @@ def tables(args: argparse.Namespace) -> Iterator[Table]:
     yield _chance(judged.only(dev), judged)
     yield _benchmarks(judged, leave_one_benchmark_out(material))
     yield _targets("Mixtral-8x7B against GPT-4", ROUTELLM, compared.only(other_dev), compared)
-    yield _published(compared)
+    yield from routellm.tables(compared, x_other, material)
 
 
 def _inputs(asks: Sequence[Ask], args: argparse.Namespace) -> Floats:
@@ -143,21 +139,4 @@ def _benchmarks(judged: Judged, unseen: dict[str, float]) -> Table:
     table.add_row(
         "mean", "", "", f"{mean_within(seen):.3f}", f"{np.mean(list(unseen.values())):.3f}"
     )
-    return table
-
-
-def _published(compared: Judged) -> Table:
-    table = Table(
-        "RouteLLM's files", "rows", "ours, all folds", "95 %", "their best, published (unchecked)"
-    )
-    for name, published in PUBLISHED_APGR.items():
-        part = compared.only(np.char.startswith(compared.benchmarks, name))
-        table.add_row(
-            f"APGR on {name}",
-            f"{part.fast.size:,}",
-            f"{_line(part)[0]:.3f}",
-            _range(part, lambda j: _line(j)[0]),
-            f"{published:.3f}",
-        )
-    table.caption = "Theirs never saw rows of these files; ours was trained on other rows of them."
     return table
