@@ -120,9 +120,7 @@ def guarantee_by_task(samples: Samples, max_drop: float, confidence: float) -> T
     )
 
 
-def lowest(
-    samples: Samples, passes: Callable[[Floats], bool], least: float = 0.0
-) -> float | None:
+def lowest(samples: Samples, passes: Callable[[Floats], bool], least: float = 0.0) -> float | None:
     """The last threshold whose losses pass, tested in the fixed sequence; None: not even the first.
 
     None is tested that is lower than `least`.
@@ -142,7 +140,7 @@ def lowest(
 def candidates(until: Floats) -> Floats:
     """The grid, down to the lowest score seen: below it nothing is known."""
     scores = until[until >= 0]
-    return GRID[GRID >= (min(float(scores.min()), 1.0) if scores.size else 1.0)]
+    return GRID[(min(float(scores.min()), 1.0) if scores.size else 1.0) <= GRID]
 
 
 def explored(samples: Samples) -> float:

@@ -39,7 +39,8 @@ class Sample:
     when: float | None = None  # Unix time, seconds
     named_task: str = ""  # the task as the client or a person named it
     said_task: str = ""  # the task that the classifier saw; empty: `task`
-    named_deep_usd: float | None = None  # what the deep tier of the named task would take
+    named_deep_usd: float | None = None  # what the deep tier would take for the named task
+    said_deep_usd: float | None = None  # ... and for the one that the classifier saw
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Samples:
     named_tasks: NDArray[np.str_]
     said_tasks: NDArray[np.str_]
     named_deep_usd: Floats
+    said_deep_usd: Floats
 
     @classmethod
     def of(cls, rows: Sequence[Sample]) -> Samples:
@@ -82,6 +84,7 @@ class Samples:
             named_tasks=np.array([row.named_task for row in rows]),
             said_tasks=np.array([row.said_task or row.task for row in rows]),
             named_deep_usd=_column([row.named_deep_usd for row in rows]),
+            said_deep_usd=_column([row.said_deep_usd for row in rows]),
         )
         _check_share("p_fast", samples.p_fast, missing=False)
         _check_share("fast", samples.fast)

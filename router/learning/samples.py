@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -61,6 +61,7 @@ class SampleRow:
     asked_threshold: float | None  # the client's own, which no tuning moves
 
 
+_SOMETIMES: Final = 0.05  # a judge that is in time less often has been switched off
 _SAME: Final = (  # columns that are taken over as they are
     *("id", "created", "task", "p_fast", "threshold", "route", "input_tokens", "output_tokens"),
     *("embedding", "form", "instruction", "features", "classifier"),
@@ -124,6 +125,27 @@ def read_samples(path: Path, since: float) -> list[SampleRow]:
             _sample(row, _Beside(legs[row["id"]], feedback[row["id"]], comparisons[row["id"]]))
             for row in connection.execute(_OUTCOMES, (since,))
         ]
+
+
+def of_one_classifier(rows: Sequence[SampleRow]) -> list[SampleRow]:
+    """Those of the classifier that judged most of them: scores of two cannot be compared.
+
+    Where a judge works beside the embedding classifier, the requests for which it was late belong
+    to it too: a threshold has to do for both.
+    """
+    counts = Counter(row.classifier for row in rows)
+    name = counts.most_common(1)[0][0] if rows else ""
+    with_judge = [
+        other
+        for other, count in counts.items()
+        if other.endswith(f"+{name}") and count >= _SOMETIMES * counts[name]
+    ]
+    name = max(with_judge, key=lambda other: counts[other], default=name)
+    places = [at for at, row in enumerate(rows) if row.classifier == name]
+    if not places:
+        return []
+    during = rows[places[0] : places[-1] + 1]
+    return [row for row in during if f"+{name}".endswith(f"+{row.classifier}")]
 
 
 def _by_outcome(rows: Iterable[sqlite3.Row]) -> defaultdict[str, list[sqlite3.Row]]:

@@ -23,8 +23,9 @@ from serving.cli.options import Config
 from serving.settings import Settings
 from serving.settings_file import environment, load_settings
 from serving.tuning import words
-from serving.tuning.logs import Log, Pricing, from_file, from_store
+from serving.tuning.logs import Log, from_file, from_store
 from serving.tuning.page import write_report
+from serving.tuning.pricing import Pricing
 from serving.tuning.retraining import from_outcomes, from_rows, retrain_head
 from serving.tuning.summary import print_moves, print_summary
 from serving.tuning.tuned import Tuned, read_tuned, write_tuned
@@ -195,8 +196,8 @@ def _classified(settings: Settings, data: Path, without_judge: bool) -> Classifi
 
 
 def _pricing(settings: Settings) -> Pricing:
-    upstreams = plan_upstreams(settings, environment())
-    return Pricing.of(upstreams.order, upstreams.catalogue, datetime.now(UTC))
+    deep, catalogue = settings.deep, plan_upstreams(settings, environment()).catalogue
+    return Pricing.of(deep.preferred, deep.preferred_for, catalogue, datetime.now(UTC))
 
 
 def _from_store(settings: Settings, days: float) -> Log:

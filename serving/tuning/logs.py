@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from classifier.tuning.samples import Sample
-from models.catalogue import Catalogue
 from models.errors import TuningError
-from models.prices import cost
 from models.stream import Usage
 from models.tokens import estimate_prompt
 from router.chain import ORDINARY
 from router.learning.experiment import compare_arms
-from router.learning.samples import SampleRow, read_samples
+from router.learning.samples import SampleRow, of_one_classifier, read_samples
 from serving.tuning.jsonl import Assessed, Row, to_samples
+from serving.tuning.pricing import Pricing
 
 _DAY: Final = 86_400
 _OUTRIGHT: Final = 1.0  # the weight of a quality that somebody stated; less is only a hint
@@ -36,41 +34,6 @@ class Log:
     classifier: str
     source: str
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pricing:
-    """Dollars where a sample has none: the fast tier's are 0, the deep tier's are those of a model."""
-
-    catalogue: Catalogue
-    model: str  # "": there is none with a price
-    at: datetime
-
-    @classmethod
-    def of(cls, order: Sequence[str], catalogue: Catalogue, at: datetime) -> Pricing:
-        """By the first model of the order that has a price."""
-        priced = (n for n in order if cost(ORDINARY, catalogue.card(n), at) is not None)
-        return cls(catalogue=catalogue, model=next(priced, ""), at=at)
-
-    @property
-    def note(self) -> str:
-        """In a sentence."""
-        if not self.model:
-            return "No model of [deep] has a known price, so dollars are missing."
-        return f"Where no dollars were recorded they are estimated by the prices of {self.model}."
-
-    def deep(self, usage: Usage) -> float | None:
-        """What the deep tier would take for it."""
-        usd = cost(usage, self.catalogue.card(self.model), self.at) if self.model else None
-        return None if usd is None else float(usd)
-
-    def fill(self, sample: Sample, usage: Usage) -> Sample:
-        """The sample with dollars."""
-        return replace(
-            sample,
-            fast_usd=0.0 if sample.fast_usd is None else sample.fast_usd,
-            deep_usd=self.deep(usage) if sample.deep_usd is None else sample.deep_usd,
-        )
 
 
 def from_file(
@@ -103,12 +66,8 @@ def from_store(path: Path, days: float, pricing: Pricing) -> Log:
             f"{path} has no request of the last {days:g} days that `auto` judged: the log is empty. "
             "Let some requests through, look further back with --days, or give --data FILE.jsonl."
         )
-    classifier, count = Counter(row.classifier for row in rows).most_common(1)[0]
-    others = len(rows) - count
-    notes = [pricing.note]
-    if others:
-        notes.append(f"{others:,} requests were judged by another classifier and are left out.")
-    kept = [row for row in rows if row.classifier == classifier]
+    kept, notes = _decided_alike(rows)
+    classifier = max((row.classifier for row in kept), key=len)  # with the judge, where it has one
     if any(row.fast_quality is not None and row.deep_quality is None for row in kept):
         notes.append(
             "Feedback comes from whoever cares to give it: the promise is for requests like those. "
@@ -120,8 +79,26 @@ def from_store(path: Path, days: float, pricing: Pricing) -> Log:
         samples=[pricing.fill(_sample(row), _usage(row)) for row in kept],
         classifier=classifier,
         source=f"{path.name}, last {days:g} days",
-        notes=tuple(notes),
+        notes=(pricing.note, *notes),
     )
+
+
+def _decided_alike(rows: Sequence[SampleRow]) -> tuple[list[SampleRow], list[str]]:
+    """Those whose scores can be compared and whose threshold is ours to move; what is left out."""
+    notes: list[str] = []
+
+    def keep(found: list[SampleRow], all_of_them: Sequence[SampleRow], why: str) -> list[SampleRow]:
+        if len(found) < len(all_of_them):
+            notes.append(f"{len(all_of_them) - len(found):,} requests {why} and are left out.")
+        return found
+
+    alike = keep(of_one_classifier(rows), rows, "were judged by another classifier")
+    judges = Counter(row.draft_judge for row in alike)
+    judge = judges.most_common(1)[0][0]
+    heard = [row for row in alike if row.draft_judge == judge]
+    heard = keep(heard, alike, "had their drafts judged by other weights")
+    own = [row for row in heard if row.asked_threshold is None]
+    return keep(own or heard, heard, "brought a threshold of their own"), notes
 
 
 def _sample(row: SampleRow) -> Sample:
@@ -129,11 +106,16 @@ def _sample(row: SampleRow) -> Sample:
     return Sample(
         task=row.task,
         p_fast=row.p_fast,
+        until=row.fast_until,
+        floor=row.threshold,
+        p_prompt=row.p_prompt,
         fast_quality=row.fast_quality if outright else None,
         deep_quality=row.deep_quality if outright else None,
         fast_usd=row.fast_usd,
         deep_usd=row.deep_usd,
         when=row.created,
+        named_task=row.named_task if row.judged_task else "",
+        said_task=row.judged_task,
     )
 
 

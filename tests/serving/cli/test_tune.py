@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -196,18 +199,19 @@ def test_route_decides_by_the_tuned_thresholds(capsys: pytest.CaptureFixture[str
     assert "tuned 2026-11-24" in shown
 
 
-def store(size: int) -> None:
-    """Fast answers of the last hours, each compared with the deep tier's."""
+def store(size: int, outcomes: Callable[[int], dict[str, Any]] = lambda _: {}) -> None:
+    """Fast answers of the last hours, each compared with the deep tier's: one of a hundred is bad."""
     now = datetime.now(UTC).timestamp()
     kept = SqliteOutcomes(Path("headstart.db"))
     for i in range(size):
         plan = replace(PLAN, route="fast", because="", p_fast=0.6 + 0.3 * i / size)
-        answered = outcome(
-            id=f"hs-{i}",
-            created=now - 10 * i,
-            plan=plan,
-            legs=[leg(FAST, role="draft", cost_usd=Decimal(0))],
-        )
+        facts: dict[str, Any] = {
+            "id": f"hs-{i}",
+            "created": now - 10 * i,
+            "plan": plan,
+            "legs": [leg(FAST, role="draft", cost_usd=Decimal(0))],
+        }
+        answered = outcome(**(facts | outcomes(i)))
         kept.record(answered)
         kept.note(
             Comparison(
@@ -234,6 +238,35 @@ def test_the_server_s_own_outcomes_are_tuned_on(capsys: pytest.CaptureFixture[st
     assert "headstart.db, last 7 days: 500 requests, 500 of them with known quality" in run.text
     assert "With 95 % confidence, quality drops by at most 5 points" in run.text
     assert "What headstart.db, last 7 days would have done" in run.text
+
+
+def test_the_promise_is_of_what_both_looks_decide(capsys: pytest.CaptureFixture[str]) -> None:
+    """The bad answers were shown early, and a whole sentence would have made their chance 0.97."""
+    store(2000, lambda i: {"fast_until": 0.97 if i % 20 == 0 else 0.7})
+    kept = sqlite3.connect("headstart.db")
+    with closing(kept), kept:
+        kept.execute("UPDATE comparisons SET fast_quality = (rowid % 20 != 1)")
+    run = Run(capsys, "--max-drop", "0.02", "--apply")
+    assert run.code == 0
+    assert read_tuned(Path("headstart.tuned.toml")).threshold > 0.97
+
+
+def test_what_no_threshold_of_ours_decides_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    both = "judge-3b+embedding-minilm-v1"
+
+    def late_and_own(i: int) -> dict[str, Any]:
+        """The judge is late for every tenth; then somebody's own threshold, then other weights."""
+        if i % 10 == 5:
+            return {"asked_threshold": 0.1, "classifier": both}
+        if i % 10 == 6:
+            return {"draft_judge": "draft-v0", "classifier": both}
+        return {"classifier": "embedding-minilm-v1" if i % 10 == 7 else both}
+
+    store(500, late_and_own)
+    run = Run(capsys, "--max-drop", "0.1")
+    assert "400 requests, 400 of them with known quality; scores by judge-3b+embedding" in run.text
+    assert "50 requests brought a threshold of their own and are left out." in run.text
+    assert "50 requests had their drafts judged by other weights and are left out." in run.text
 
 
 def test_retraining_that_cannot_teach_is_one_sentence_and_changes_nothing(
