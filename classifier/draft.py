@@ -195,12 +195,18 @@ def _sure(signals: DraftSignals, usual: Mapping[str, Usual]) -> dict[str, float]
 
 
 def fit(
-    rows: Sequence[Draft], *, version: str, learned_on: str, trust_prompt: bool = False
+    rows: Sequence[Draft],
+    *,
+    version: str,
+    learned_on: str,
+    trust_prompt: bool = False,
+    usual: Mapping[str, Mapping[str, Usual]] | None = None,
 ) -> DraftJudge:
     """The judge of one engine's drafts. Raises TooFewDrafts when the rows cannot carry it.
 
     trust_prompt: the prompt's chance is taken as it is. For weights that are to serve another
     engine, whose classifier is as right or wrong in its own way.
+    usual: where more drafts of this engine were seen than were judged; None: as in the rows.
     """
     good = np.array([row.good for row in rows], np.float64)
     if len(rows) < FEWEST or min(good.sum(), (1 - good).sum()) < FEWEST / 10:
@@ -211,7 +217,7 @@ def fit(
     seen: dict[str, list[DraftSignals]] = {}
     for row in rows:
         seen.setdefault(row.task, []).append(row.signals)
-    usual = usual_of(seen)
+    usual = usual_of(seen) if usual is None else usual
     sure = [[*_sure(row.signals, usual.get(row.task, {})).values()] for row in rows]
     weights = fit_weights(
         logit([row.p_prompt for row in rows]),
