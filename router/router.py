@@ -25,6 +25,7 @@ from functools import partial
 from opentelemetry.context import Context
 
 from classifier.assessment import TASKS, Assessment, Classifier
+from classifier.draft import DraftJudge
 from classifier.habits import DraftHabits
 from classifier.neighbours import nearest
 from models.catalogue import Catalogue
@@ -208,6 +209,11 @@ class Router:
     ) -> None:
         """Decide by these from the next decision on; plans that are made stay. See `Rules`."""
         self._rules = replace(self._rules, threshold=threshold, thresholds=thresholds, tuned=tuned)
+
+    def set_draft_judge(self, judge: DraftJudge) -> None:
+        """Hear drafts by this one from the next on, where they are heard at all."""
+        if self._drafts is not None:
+            self._drafts.adopt(judge)
 
     @property
     def ready(self) -> bool:

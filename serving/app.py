@@ -39,6 +39,7 @@ from serving.judge import JUDGE_LIMIT, JudgeLine
 from serving.learning import build_learning, load_head
 from serving.settings import Settings
 from serving.telemetry import Telemetry, configure
+from serving.tuning.drafts import DraftWatch
 from serving.tuning.tuned import TunedWatch
 from serving.upstreams import LocalModel, Upstreams, build_fleet, plan_upstreams
 
@@ -73,6 +74,10 @@ async def build(
     router = build_router(settings, upstreams, fleet, classifier, telemetry, store, store)
     closing.push_async_callback(router.aclose)
     tuned = watch_tuned(settings, router, classifier)
+    drafts = DraftWatch(
+        settings.classifier.drafts, local.model if local else "", router.set_draft_judge
+    )
+    drafts.look()
     keys = {
         name: ClientKey(key=entry.key.get_secret_value(), merge=entry.merge)
         for name, entry in settings.server.client_keys.items()
@@ -84,7 +89,7 @@ async def build(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
-        async with closing, tuned.watching():
+        async with closing, tuned.watching(), drafts.watching():
             yield
 
     app = build_edge(

@@ -121,6 +121,7 @@ class ClassifierSettings(Section):
     second_look: bool = True  # the draft's first sentence moves the chance that the prompt gave
     head: Path | None = None  # a head that `tune --retrain` wrote; None: the shipped one
     tuned: Path = Path("headstart.tuned.toml")  # what `tune --apply` writes; in force while there
+    drafts: Path = Path("headstart.draft.json")  # the judge of drafts that `tune --retrain` writes
     tasks: dict[NewTaskName, UserTaskSettings] = Field(
         default_factory=dict[NewTaskName, UserTaskSettings]
     )

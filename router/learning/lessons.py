@@ -1,12 +1,13 @@
-"""Samples as lessons for the head, and as verdicts for the judge: was the fast answer good enough?"""
+"""Samples as lessons for head, judge and judge of drafts: was the fast answer good enough?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from classifier.recalibrate import Verdict, verdict
+from classifier.redraft import Heard
 from classifier.retrain import Lesson
-from router.learning.samples import SampleRow
+from router.learning.samples import SampleRow, of_one_classifier
 
 _AS_GOOD = 0.25  # how far under the deep answer's quality one still counts as good enough
 
@@ -38,6 +39,24 @@ def verdicts(rows: Sequence[SampleRow]) -> list[Verdict]:
         if (good := good_enough(row.fast_quality, row.deep_quality)) is not None
     )
     return [each for each in found if each is not None]
+
+
+def heard(rows: Sequence[SampleRow]) -> list[Heard]:
+    """For the judge of drafts: every first sentence that was heard, judged or not."""
+    return [
+        Heard(
+            task=row.task,
+            p_prompt=row.p_prompt,
+            signals=row.draft_signals,
+            threshold=row.threshold,
+            model=row.draft_model,
+            prompt=row.embedding,
+            good=good_enough(row.fast_quality, row.deep_quality),
+            weight=row.weight,
+        )
+        for row in of_one_classifier(rows)  # what a prompt's chance is worth depends on who gave it
+        if row.p_prompt is not None and row.draft_signals is not None
+    ]
 
 
 def good_enough(fast: float | None, deep: float | None) -> float | None:

@@ -26,7 +26,7 @@ from serving.tuning import words
 from serving.tuning.logs import Log, from_file, from_store
 from serving.tuning.page import write_report
 from serving.tuning.pricing import Pricing
-from serving.tuning.retraining import from_outcomes, from_rows, retrain_head
+from serving.tuning.retraining import from_outcomes, from_rows, retrain_all
 from serving.tuning.summary import print_moves, print_summary
 from serving.tuning.tuned import Tuned, read_tuned, write_tuned
 from serving.upstreams import plan_upstreams
@@ -112,8 +112,9 @@ def tune(
         bool,
         typer.Option(
             "--retrain",
-            help="Instead of a threshold: let the classifier's head and the judge's calibration learn "
-            "from the server's outcomes, or from --data; what is not better is not kept.",
+            help="Instead of a threshold: let the classifier's head, the judge's calibration and the "
+            "weights of a draft's words learn from the server's outcomes, or the first two from --data; "
+            "what is not better is not kept.",
             rich_help_panel=_AFTER,
         ),
     ] = False,
@@ -144,7 +145,7 @@ def tune(
             if scored is not None
             else from_outcomes(settings.outcomes.path, days)
         )
-        retrain_head(console, settings, taught, write=not dry_run)
+        retrain_all(console, settings, taught, write=not dry_run)
         return
     log = _from_file(settings, scored) if scored is not None else _from_store(settings, days)
     samples = Samples.of(log.samples)

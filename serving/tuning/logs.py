@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +92,7 @@ def _decided_alike(rows: Sequence[SampleRow]) -> tuple[list[SampleRow], list[str
         return found
 
     alike = keep(of_one_classifier(rows), rows, "were judged by another classifier")
-    judges = Counter(row.draft_judge for row in alike)
-    judge = judges.most_common(1)[0][0]
-    heard = [row for row in alike if row.draft_judge == judge]
+    heard = [row for row in alike if row.draft_judge == alike[-1].draft_judge]  # the one in force
     heard = keep(heard, alike, "had their drafts judged by other weights")
     own = [row for row in heard if row.asked_threshold is None]
     return keep(own or heard, heard, "brought a threshold of their own"), notes

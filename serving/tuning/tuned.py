@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
 import tomllib
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, Protocol
@@ -17,11 +15,11 @@ import msgspec
 
 from classifier.tuning.thresholds import Thresholds
 from models.errors import ConfigError
+from serving.tuning.watch import FileWatch
 
 _log = logging.getLogger(__name__)
 
 VERSION: Final = 1
-_PERIOD: Final = 1.0  # seconds between two looks
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
@@ -93,7 +91,7 @@ class Adopting(Protocol):
         ...
 
 
-class TunedWatch:
+class TunedWatch(FileWatch):
     """Takes over the file's thresholds when it changes, and the configured ones when it goes.
 
     A file that cannot be used changes nothing: what was in force stays, and the log says why.
@@ -103,11 +101,10 @@ class TunedWatch:
         self, path: Path, configured: Thresholds, classifier: str, adopt: Adopting
     ) -> None:
         """`classifier` makes this server's scores: thresholds on others' scores mean nothing."""
-        self._path = path
+        super().__init__(path, self._take_file, self._go_back)
         self._configured = configured
         self._classifier = classifier
         self._adopt = adopt
-        self._seen: tuple[int, int, int] | None = None
         self._in_force = configured
         self._origin = ""
 
@@ -119,54 +116,25 @@ class TunedWatch:
         back = f"delete it to go back to {written(self._configured)}"
         return f"{written(self._in_force)}, from {self._origin} ({back})"
 
-    def look(self) -> None:
-        """Take in a change, if there is one since the last look."""
-        stamp = self._stamp()
-        if stamp == self._seen:
-            return
-        self._seen = stamp
-        if stamp is None:
-            self._take(self._configured, "", f"{self._path} is gone")
-            self._origin = ""
-            return
+    def _go_back(self) -> None:
+        self._take(self._configured, "", f"{self.path} is gone")
+        self._origin = ""
+
+    def _take_file(self) -> None:
         try:
             tuned = self._usable()
         except ConfigError as error:
             _log.error("%s The thresholds stay: %s.", error.message, written(self._in_force))
             return
         thresholds = Thresholds(general=tuned.threshold, tasks=tuned.thresholds)
-        self._take(thresholds, tuned.day, f"{self._path}, from {tuned.samples:,} samples")
-        self._origin = f"{self._path} of {tuned.day}"
-
-    @asynccontextmanager
-    async def watching(self) -> AsyncGenerator[None, None]:
-        """Look every second, until the end of the context."""
-        task = asyncio.create_task(self._watch())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(_PERIOD)
-            self.look()
-
-    def _stamp(self) -> tuple[int, int, int] | None:
-        """What changes when the file does."""
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        self._take(thresholds, tuned.day, f"{self.path}, from {tuned.samples:,} samples")
+        self._origin = f"{self.path} of {tuned.day}"
 
     def _usable(self) -> Tuned:
-        tuned = read_tuned(self._path)
+        tuned = read_tuned(self.path)
         if tuned.classifier != self._classifier:
             raise ConfigError(
-                f"{self._path} was tuned on the scores of {tuned.classifier}, this server's are of "
+                f"{self.path} was tuned on the scores of {tuned.classifier}, this server's are of "
                 f"{self._classifier}: run `headstart tune --apply` again."
             )
         return tuned

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from classifier.draft import DraftSignals
 from router.learning.records import Comparison
 from router.outcomes import SqliteOutcomes
+from router.plan import Looks
 from serving.__main__ import main
 from serving.tuning.tuned import Tuned, read_tuned, write_tuned
 from tests.classifier.tuning.rows import drawn
@@ -278,3 +280,9 @@ def test_retraining_that_cannot_teach_is_one_sentence_and_changes_nothing(
     assert run.err.startswith("headstart: ")
     assert run.err.count("\n") == 1
     assert not list(Path().glob("*.npz"))
+    store(5, lambda _: {"looks": Looks(p_prompt=0.5, signals=DraftSignals(mean=-0.5))})
+    both = Run(capsys, "--retrain")
+    assert both.code == 2
+    assert "Too little data for the judge of drafts: 0 judged drafts of small, and 100" in both.err
+    assert "so 100 more." in both.err
+    assert both.err.count("\n") == 1
