@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import re
 import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
@@ -38,6 +39,9 @@ KINDS: Mapping[str, Kind] = {
     "human_eval": "program",
 }
 TOKENS: Mapping[Kind, int] = {"open": 24, "choice": 8, "number": 256, "program": 320}
+# By SHA-256 of the prompt: the answers of openai/grade-school-math (MIT) to the first word problems
+# of RouteLLM's file that are not among the answered rows.
+ANSWERS = Path(__file__).with_name("gsm8k_answers.json")
 LETTERS = string.ascii_uppercase
 RIGHT = 0.5  # token F1 from which an open answer counts
 
@@ -158,6 +162,23 @@ class Question:
 
 def questions(folder: Path) -> Iterator[Question]:
     """The rows of the benchmarks that can be checked."""
+    yield from _answered(folder)
+    yield from _unanswered(folder)
+
+
+def _unanswered(folder: Path) -> Iterator[Question]:
+    """Word problems of RouteLLM's file, which has no answers; GSM8K's own are in ANSWERS."""
+    file = folder / "routellm_outcomes_train.jsonl"
+    if not file.exists():
+        return
+    answers: dict[str, float] = json.loads(ANSWERS.read_bytes())
+    for row in read(file):
+        question = Question(benchmark="gsm8k", prompt=row["prompt"], answer="")
+        if row["benchmark"] == "gsm8k" and question.key in answers:
+            yield replace(question, answer=str(answers[question.key]))
+
+
+def _answered(folder: Path) -> Iterator[Question]:
     for row in read(folder / "qwen7b_outcomes_train.jsonl"):
         kind = KINDS.get(row["benchmark"])
         if kind is None or (kind == "number" and number(row["answer"]) is None):

@@ -1,5 +1,6 @@
 """Drafts are asked for, graded and put in a table as the bench reads it."""
 
+import hashlib
 import json
 import threading
 from collections import Counter
@@ -62,6 +63,22 @@ def by_benchmark(data: Path) -> dict[str, Question]:
 
 def test_only_what_can_be_checked_is_asked(by_benchmark: dict[str, Question]) -> None:
     assert set(by_benchmark) == {row["benchmark"] for row in ROWS} - {"gpqa"}
+
+
+def test_word_problems_without_an_answer_are_asked_where_gsm8k_has_one(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, unknown = "How many ducks?", "How many geese?"
+    rows = [{"benchmark": "gsm8k", "prompt": prompt, "weak": True} for prompt in (known, unknown)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (data / "routellm_outcomes_train.jsonl").write_text(lines, encoding="utf-8")
+    answers = data / "answers.json"
+    answers.write_text(json.dumps({hashlib.sha256(known.encode()).hexdigest(): 18}))
+    monkeypatch.setattr("scripts.training.questions.ANSWERS", answers)
+    (added,) = [question for question in questions(data) if "How many" in question.prompt]
+    assert added.prompt == known
+    assert added.right("def solve():\n    return 18")
+    assert not added.right("def solve():\n    return 17")
 
 
 @pytest.mark.parametrize(
