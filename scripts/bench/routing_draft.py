@@ -224,12 +224,24 @@ def resampled(drafts: Drafts, count: int) -> Draws:
     return [np.concatenate([dice.choice(part, part.size) for part in parts]) for _ in range(count)]
 
 
-def figure(drafts: Drafts, scores: Doubles, less: Doubles | None, draws: Draws) -> Figure:
-    """Mean AUROC inside a benchmark; with `less`, how much it is above that one's."""
+def figure(
+    drafts: Drafts,
+    scores: Doubles,
+    less: Doubles | None,
+    draws: Draws,
+    *,
+    by_question: bool = False,
+) -> Figure:
+    """Mean AUROC inside a benchmark; with `less`, how much it is above that one's.
+
+    Each benchmark has the same weight, or with `by_question` each question.
+    """
+    sizes = np.unique(drafts.benchmarks, return_counts=True)[1] if by_question else None
 
     def value(rows: NDArray[np.int_] | None) -> float:
         found = np.array(within(drafts, scores, rows))
-        return float(np.mean(found if less is None else found - within(drafts, less, rows)))
+        above = found if less is None else found - within(drafts, less, rows)
+        return float(np.average(above, weights=sizes))
 
     low, high = np.quantile([value(rows) for rows in draws], [0.025, 0.975])
     return Figure(value=value(None), low=float(low), high=float(high))
@@ -305,14 +317,8 @@ def mean_table(everything: Drafts, others: Sequence[Drafts], resamples: int = RE
         _add(grid, f"+ free signals, {where}", drafts, by.free, by.prompt, draws)
         again = drafts.only(drafts.asked_again)
         some, few = replace_rows(by, drafts.asked_again), resampled(again, resamples)
-        _add(
-            grid,
-            f"  {len(again.right)} of them: + free signals",
-            again,
-            some.free,
-            some.prompt,
-            few,
-        )
+        what = f"  {len(again.right)} of them: + free signals"
+        _add(grid, what, again, some.free, some.prompt, few)
         _add(grid, "  the same: + all signals", again, some.dear, some.prompt, few)
     prompt = drafts.columns["prompt_unseen"]
     _add(grid, "as shipped, a benchmark never seen", drafts, as_shipped(drafts), prompt, draws)
@@ -325,14 +331,10 @@ def mean_table(everything: Drafts, others: Sequence[Drafts], resamples: int = RE
         _add(grid, f"weights of {other.model}", drafts, carried(drafts, judge), prompt, draws)
     whole = everything.only(everything.frequent)
     by, draws = judged(whole, unseen=False), resampled(whole, resamples)
-    _add(
-        grid,
-        f"all {len(whole.right)} drafts, guesses too: + free",
-        whole,
-        by.free,
-        by.prompt,
-        draws,
-    )
+    what = f"all {len(whole.right)} drafts, guesses too: + free"
+    _add(grid, what, whole, by.free, by.prompt, draws)
+    what = "  the same, mean over questions"
+    _add(grid, what, whole, by.free, by.prompt, draws, by_question=True)
     return grid
 
 
@@ -342,10 +344,19 @@ def replace_rows(by: Judged, keep: Mask) -> Judged:
 
 
 def _add(
-    grid: Table, what: str, drafts: Drafts, scores: Doubles, less: Doubles | None, draws: Draws
+    grid: Table,
+    what: str,
+    drafts: Drafts,
+    scores: Doubles,
+    less: Doubles | None,
+    draws: Draws,
+    *,
+    by_question: bool = False,
 ) -> None:
-    above = str(figure(drafts, scores, less, draws)) if less is not None else ""
-    alone = str(figure(drafts, scores, None, draws))
+    alone = str(figure(drafts, scores, None, draws, by_question=by_question))
+    above = ""
+    if less is not None:
+        above = str(figure(drafts, scores, less, draws, by_question=by_question))
     grid.add_row(what, alone, above, f"{ece(scores, drafts.right):.3f}")
 
 
