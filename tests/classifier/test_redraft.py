@@ -68,7 +68,8 @@ def test_the_same_prompt_is_never_on_both_sides() -> None:
     """Twenty prompts asked again and again, good or bad each for itself, with a draft of its own."""
     dice = np.random.default_rng(2)
     base = drafts(20, telling=0.0)
-    again = [base[i] for i in dice.integers(0, 20, 400).tolist()]
+    places: list[int] = dice.integers(0, 20, 400).tolist()
+    again = [base[place] for place in places]
     assert not redraft(again, NOW, at=AT).better
 
 
