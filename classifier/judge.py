@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeAlias, cast
 
 from classifier import judge_prompts as prompts
@@ -46,11 +46,27 @@ class JudgeClassifier:
         self._ask = ask
         self._model = model
         self._scale = scale or JudgeScale()
+        self._habit: dict[str, float] = {}  # how often it says each letter, whatever it is asked
 
     @property
     def name(self) -> str:
         """Model and prompt version."""
         return judge_name(self._model)
+
+    async def warm_up(self) -> None:
+        """Ask for the kinds of known requests; from then on its habits are taken out of its answers.
+
+        Raises as `assess` does. Until it was called, or where it failed, letters count as they come.
+        """
+        asks = [Ask(text=text, chars=len(text)) for text, _ in prompts.EXAMPLES]
+        replies = await asyncio.gather(
+            *(self._ask(self._body(ask, prompts.TASK_QUESTION)) for ask in asks)
+        )
+        said = [label_probabilities(reply, prompts.TASK_LETTERS) for reply in replies]
+        self._habit = {
+            letter: sum(each[letter] for each in said) / len(said)
+            for letter in prompts.TASK_LETTERS
+        }
 
     async def assess(self, request: ChatRequest) -> Assessment:
         """Raises JudgeUnclear, or what `ask` raises: combine it with `WithDeadline`."""
@@ -59,7 +75,7 @@ class JudgeClassifier:
             self._ask(self._body(ask, prompts.TASK_QUESTION)),
             self._ask(self._body(ask, prompts.FAST_QUESTION)),
         )
-        tasks = label_probabilities(task_reply, prompts.TASK_LETTERS)
+        tasks = without(self._habit, label_probabilities(task_reply, prompts.TASK_LETTERS))
         answers = label_probabilities(fast_reply, prompts.FAST_LETTERS)
         probabilities: dict[Task, float] = {prompts.TASK_LETTERS[k]: p for k, p in tasks.items()}
         raw = math.log(answers["Y"]) - math.log(answers["N"])
@@ -105,6 +121,17 @@ def label_probabilities(reply: Body, letters: Iterable[str]) -> dict[str, float]
         raise JudgeUnclear(f"no label among the engine's tokens: {[t for t, _ in listed][:5]}")
     floor = max(math.exp(min(logprob for _, logprob in listed)), 1e-12)
     masses = {letter: max(found.get(letter, 0.0), min(floor, 1e-4)) for letter in wanted}
+    total = sum(masses.values())
+    return {letter: mass / total for letter, mass in masses.items()}
+
+
+def without(habit: Mapping[str, float], said: Mapping[str, float]) -> dict[str, float]:
+    """What was said, less what is always said (batch calibration, Zhou et al. 2024, arXiv 2309.17249).
+
+    A judge that tells kinds apart says each as often as it occurs, which changes nothing; one that
+    says the same of everything says nothing.
+    """
+    masses = {letter: p / habit.get(letter, 1.0) for letter, p in said.items()}
     total = sum(masses.values())
     return {letter: mass / total for letter, mass in masses.items()}
 

@@ -45,6 +45,33 @@ TASK_LETTERS: dict[str, Task] = {
 FAST_LETTERS: dict[str, bool] = {"Y": True, "N": False}
 
 
+# Requests whose kind nobody doubts, as many of each: what a judge says of them all together too often, it
+# says from habit (small models like the first letter). Measured once for each engine.
+EXAMPLES: tuple[tuple[str, Task], ...] = (
+    ("Hi there! How was your weekend?", "chat"),
+    ("I feel a bit down today.", "chat"),
+    ("Why do leaves change colour in autumn?", "knowledge"),
+    ("Which of these planets has rings? A) Mars B) Saturn C) Venus", "knowledge"),
+    ("Write a Python function that removes duplicates from a list.", "code"),
+    ("Why does this query fail? SELECT name FROM users WHERE id = ;", "code"),
+    ("A train covers 180 km in 2.5 hours. What is its average speed?", "math_reasoning"),
+    ("Prove that the sum of two odd numbers is even.", "math_reasoning"),
+    ("Anna moved to Oslo in 2012 and to Bergen in 2019. When did she move to Oslo?", "extraction"),
+    ("List all names in this text: Ben met Carla and Dora at the station.", "extraction"),
+    ("Is this review positive or negative? The battery died after a day.", "classification"),
+    ("Sport, politics or science? Headline: New telescope sees the first stars", "classification"),
+    (
+        "In one sentence: The town voted on the bridge. It will be built next year.",
+        "summarise_rewrite",
+    ),
+    ("Make this more polite: send me the file now.", "summarise_rewrite"),
+    ("Write a short poem about rain.", "creative"),
+    ("Suggest five names for a bakery.", "creative"),
+    ("Translate into Spanish: where is the station?", "translation"),
+    ("How do you say 'thank you very much' in Japanese?", "translation"),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """A question with one-letter answers; each letter is one token in the tokenizers we serve."""

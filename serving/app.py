@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from typing import Final
@@ -17,7 +18,7 @@ from classifier.combine import Together, WithDeadline
 from classifier.draft import load_shipped as load_draft_judge
 from classifier.embedding_classifier import load_default
 from classifier.habits import DraftHabits
-from classifier.judge import JudgeClassifier, judge_name
+from classifier.judge import JudgeClassifier, JudgeUnclear, judge_name
 from classifier.judge_scale import scale_of
 from classifier.tuning.thresholds import Thresholds
 from models.chat import ChatRequest, Message, Text
@@ -35,7 +36,7 @@ from serving.engines.engine import Engine, EngineState, Role
 from serving.engines.vllm import installed_build
 from serving.engines.weights import DEMO_NAME
 from serving.health import Readiness
-from serving.judge import JUDGE_LIMIT, JudgeLine
+from serving.judge import JudgeLine
 from serving.learning import build_learning, load_head
 from serving.settings import Settings
 from serving.telemetry import Telemetry, configure
@@ -43,10 +44,11 @@ from serving.tuning.drafts import DraftWatch
 from serving.tuning.tuned import TunedWatch
 from serving.upstreams import LocalModel, Upstreams, build_fleet, plan_upstreams
 
+_log = logging.getLogger(__name__)
+
 # A draft that comes later is dropped. Without a GPU even a small model needs longer (measured: 56 ms
 # alone, half a second beside other work on two cores).
 _FIRST_TOKEN: Final = {"cuda": Deadlines().fast_first_token, "cpu": 1.0}
-_PATIENCE: Final = 120.0  # seconds for one question of many, on an engine without a GPU
 _PROBE_TIMEOUT: Final = 5.0
 _WARM_UP: Final = 60.0  # seconds
 
@@ -114,7 +116,7 @@ async def build_classifier(
 ) -> Classifier:
     """The embedding classifier, with the judge on its engine beside it where one runs.
 
-    `patient`: the judge is waited for, and never left out.
+    `patient`: the judge is waited for, and never left out. Raises what it raises then.
     """
     head = load_head(settings.classifier)
     embedding = load_default(settings.classifier.described, head)
@@ -124,13 +126,24 @@ async def build_classifier(
     if engine is None:
         return embedding
     api_key = env.get(settings.classifier.api_key_env or "", "")
-    line = JudgeLine(engine, api_key=api_key, limit=_PATIENCE if patient else JUDGE_LIMIT)
+    line = JudgeLine(engine, api_key=api_key)
     closing.push_async_callback(line.aclose)
     scale = scale_of(head.meta, judge_name(engine.model))
     judge = JudgeClassifier(line.ask, model=engine.model, scale=scale)
     if patient:
+        await judge.warm_up()
         return Together(judge, embedding)
+    await _warm_up_judge(judge)
     return WithDeadline(judge, embedding, settings.deadlines.classifier)
+
+
+async def _warm_up_judge(judge: JudgeClassifier) -> None:
+    """Its prompt is in the engine's cache then, and its habits are known; without it, it judges too."""
+    try:
+        async with asyncio.timeout(_WARM_UP):
+            await judge.warm_up()
+    except (httpx.HTTPError, JudgeUnclear, TimeoutError) as error:
+        _log.warning("%s did not warm up: %s", judge.name, error or type(error).__name__)
 
 
 def build_router(

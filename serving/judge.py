@@ -9,15 +9,17 @@ import msgspec
 from classifier.judge import Body
 from serving.engines.engine import Engine
 
-JUDGE_LIMIT: Final = 5.0  # seconds; the classifier's own deadline is far shorter
+_LIMIT: Final = (
+    120.0  # seconds, for many at once without a GPU; a request's own deadline is far shorter
+)
 
 
 class JudgeLine:
     """Sends the judge's questions to an engine."""
 
-    def __init__(self, engine: Engine, *, api_key: str = "", limit: float = JUDGE_LIMIT) -> None:
-        """Nothing is sent before the first question; none takes more than `limit` seconds."""
-        self._client = engine.address.client(timeout=limit)
+    def __init__(self, engine: Engine, *, api_key: str = "") -> None:
+        """Nothing is sent before the first question."""
+        self._client = engine.address.client(timeout=_LIMIT)
         self._headers = {"content-type": "application/json"}
         if api_key:
             self._headers["authorization"] = f"Bearer {api_key}"

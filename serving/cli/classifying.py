@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from classifier.judge import JudgeUnclear
 from models.errors import ConfigError, EngineError, TuningError
 from serving.app import build_classifier
 from serving.cli.progress import EngineProgress
@@ -63,7 +65,13 @@ async def classify(
         engines: Mapping[Role, Engine] = {}
         if not without_judge:
             engines = await _judge(settings, env, closing)
-        classifier = await build_classifier(settings, engines, env, closing, patient=True)
+        try:
+            classifier = await build_classifier(settings, engines, env, closing, patient=True)
+        except (httpx.HTTPError, JudgeUnclear) as error:
+            why = (f"{error}" or type(error).__name__).splitlines()[0]
+            raise TuningError(
+                f"Your server's judge cannot judge: {why}. Correct [classifier], {_WITHOUT}"
+            ) from error
         refuse_foreign_scores(rows, classifier.name)
         total = len(prompts(rows))
         bar = closing.enter_context(_bar(total))

@@ -1,11 +1,12 @@
 """The judge reads label letters out of whatever an engine lists."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
+from typing_extensions import override
 
 from classifier import judge_prompts as prompts
 from classifier.assessment import TASKS
@@ -126,27 +127,48 @@ def test_letters_are_single_and_distinct() -> None:
     assert all(f"\n{letter} = " in prompts.SYSTEM for letter in prompts.TASK_LETTERS)
 
 
-@pytest.mark.engine
-@pytest.mark.timeout(600)
-async def test_a_real_engine_lists_the_letters(engine_url: str) -> None:
-    async with httpx.AsyncClient(timeout=60) as client:
-        base = engine_url.removesuffix("/v1")
-        model = (await client.get(f"{base}/v1/models")).json()["data"][0]["id"]
-        seen: list[Body] = []
+async def test_what_it_always_says_counts_for_nothing() -> None:
+    """Of everything it says A, of code a little less: that little is all that it knows."""
+    engine = FakeEngine(reply(A=-0.1, C=-4.0, D=-4.0), reply(Y=-0.1))
+    asked = judge(engine)
+    before = await asked.assess(user("Reverse a list in Python"))
+    await asked.warm_up()
+    engine.task = reply(A=-0.2, C=-3.0, D=-4.0)
+    after = await asked.assess(user("Reverse a list in Python"))
+    assert (before.task, after.task) == ("chat", "code")
+    assert sum(after.task_probabilities.values()) == pytest.approx(1)
+    assert after.task_probabilities["chat"] == pytest.approx(
+        after.task_probabilities["knowledge"], rel=0.2
+    )
 
-        async def ask(body: Body) -> Body:
-            response = await client.post(f"{base}/v1/chat/completions", json=body)
-            response.raise_for_status()
-            seen.append(response.json())
-            return seen[-1]
 
-        assessment = await JudgeClassifier(ask, model=model).assess(user("What is 2 + 2?"))
+async def test_a_judge_that_tells_kinds_apart_is_not_changed() -> None:
+    asked = judge(Knowing(), None)
+    await asked.warm_up()
+    assessment = await asked.assess(user(prompts.EXAMPLES[5][0]))
+    assert assessment.task == "code"
+    assert assessment.task_probabilities["code"] == pytest.approx(0.92, abs=0.01)
 
-    assert 0 < assessment.p_fast < 1
-    assert sum(assessment.task_probabilities.values()) == pytest.approx(1)
-    for body in seen:
-        answer = body["choices"][0]["message"]["content"]
-        letters = prompts.TASK_LETTERS if answer in prompts.TASK_LETTERS else prompts.FAST_LETTERS
-        entries = body["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
-        allowed = {entry["token"] for entry in entries if entry["logprob"] > -100}
-        assert allowed == set(letters), "the constraint is applied before log-probabilities"
+
+class Knowing(FakeEngine):
+    """Gives nine chances in ten, and a share of the last, to the right letter of an example."""
+
+    def __init__(self) -> None:
+        super().__init__(reply(), reply(Y=-0.1))
+
+    @override
+    async def ask(self, body: Body) -> Body:
+        text = body["messages"][1]["content"]
+        task = next(task for example, task in prompts.EXAMPLES if example in text)
+        self.task = reply(
+            **{
+                letter: math.log(0.92 if named == task else 0.01)
+                for letter, named in prompts.TASK_LETTERS.items()
+            }
+        )
+        return await super().ask(body)
+
+
+def test_the_examples_are_of_each_kind_as_many() -> None:
+    kinds = Counter(task for _, task in prompts.EXAMPLES)
+    assert kinds == dict.fromkeys(prompts.TASK_LETTERS.values(), 2)
