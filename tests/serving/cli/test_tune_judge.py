@@ -12,11 +12,15 @@ import numpy as np
 import pytest
 from anyio import to_thread
 
-from classifier.calibrate import sigmoid
-from classifier.head import load
-from classifier.judge_scale import scale_of
+from classifier.calibrate import Platt, sigmoid
+from classifier.head import amended, load
+from classifier.judge import judge_name
+from classifier.judge_scale import JudgeScale, scale_of, with_scale
+from classifier.retrain import keep
 from router.learning.records import Comparison
 from router.outcomes import SqliteOutcomes
+from serving.learning import head_file
+from serving.settings import ClassifierSettings
 from serving.tuning.tuned import read_tuned
 from tests.fakes.fleet import deepseek, engine, hosted
 from tests.router.ledger_world import FAST, PLAN, leg, outcome
@@ -252,3 +256,30 @@ def test_a_scored_file_teaches_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.code == 0
     assert "The retrained head is better: on 120 samples that it did not see" in run.text
     assert Path("headstart.head.npz").exists()
+
+
+@pytest.mark.anyio
+async def test_the_server_judges_by_the_calibration_that_was_learned(
+    engine_url: str, tmp_path: Path
+) -> None:
+    """One that says the same of everything, so that it is seen at once; another judge's is left alone."""
+    judge = judge_name("SmolLM2-135M-Instruct")
+    learned = JudgeScale(pooled=Platt(scale=0.0, shift=2.0))
+    shipped = head_file(ClassifierSettings())
+    meta = with_scale(load(shipped).meta, judge, learned)
+    keep(tmp_path / "head.npz", amended(shipped, datetime.now(UTC), meta=meta), datetime.now(UTC))
+    async with hosted(fast=engine("Yes."), deepseek=deepseek("Yes.")) as fleet:
+        fleet.settings["classifier"] = {
+            "url": f"{engine_url}/v1",
+            "head": str(tmp_path / "head.npz"),
+        }
+        fleet.settings["deadlines"] = {"classifier": 60}
+        async with (
+            headstart(fleet.settings) as url,
+            httpx.AsyncClient(base_url=url, timeout=120) as client,
+        ):
+            told = (await client.post("/v1/route", json=asked("Hello!"))).json()["assessment"]
+
+    assert told["classifier"].startswith(f"{judge}+embedding-")
+    assert told["signals"]["p_fast_judge"] == pytest.approx(float(sigmoid(2.0)), abs=1e-4)
+    assert scale_of(load((tmp_path / "head.npz").read_bytes()).meta, JUDGE) == JudgeScale()
