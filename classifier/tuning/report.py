@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from classifier.measures import auroc, curve, reliability
+from classifier.tuning.confusion import Confusion, confusion
 from classifier.tuning.curve import Point, Sweep, WhatIf, at, sweep, what_if
 from classifier.tuning.drift import Baseline, Drift, drift
 from classifier.tuning.guarantee import TaskGuarantees, bounds, guarantee_by_task
@@ -16,15 +16,6 @@ from classifier.tuning.targets import Choice, MaxDrop, Target, choose
 from classifier.tuning.thresholds import Thresholds
 
 SCORE_BINS = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confusion:
-    """How often requests of a named task (row) were taken for a task (column)."""
-
-    named: tuple[str, ...]
-    said: tuple[str, ...]
-    counts: NDArray[np.int_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +84,7 @@ def build_report(
         sweep=sweep(samples),
         moves=() if chosen is None else what_if(samples, current, chosen),
         quality=_quality(samples, target, current) if len(samples.judged) else None,
-        confusion=_confusion(samples),
+        confusion=confusion(samples, current),
         drift=None if baseline is None else drift(samples, baseline),
     )
 
@@ -127,14 +118,3 @@ def _quality(samples: Samples, target: Target, current: Thresholds) -> Quality:
 def _histogram(scores: Floats) -> Floats:
     counts, _ = np.histogram(scores, bins=SCORE_BINS, range=(0.0, 1.0))
     return counts.astype(np.float64)
-
-
-def _confusion(samples: Samples) -> Confusion | None:
-    named = samples.only(samples.named_tasks != "")
-    if not len(named):
-        return None
-    names, said = np.unique(named.named_tasks), np.unique(named.tasks)
-    counts = np.zeros((names.size, said.size), np.int_)
-    places = np.searchsorted(names, named.named_tasks), np.searchsorted(said, named.tasks)
-    np.add.at(counts, places, 1)
-    return Confusion(named=tuple(names.tolist()), said=tuple(said.tolist()), counts=counts)

@@ -10,8 +10,9 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
+from classifier.tuning.confusion import Confusion, Mistake
 from classifier.tuning.guarantee import Guarantee, NoGuarantee
-from classifier.tuning.report import SCORE_BINS, Confusion, Quality, TuningReport
+from classifier.tuning.report import SCORE_BINS, Quality, TuningReport
 from classifier.tuning.targets import MaxDrop
 from serving.tuning import words
 
@@ -73,7 +74,9 @@ def plots(report: TuningReport) -> Iterator[Plot]:
         yield _plot("reliability", "Are the scores right?", _RELIABILITY_SAYS, _reliability, report)
         yield _plot("scores", "Where the scores lie", _SCORES_SAY, _scores, report)
     if report.confusion is not None:
-        yield _plot("confusion", "Tasks taken for others", _CONFUSION_SAYS, _confusion, report)
+        says = f"{_CONFUSION_SAYS} {words.mistakes(report.confusion)}"
+        tall = 1.6 + 0.46 * len(report.confusion.named)
+        yield _plot("confusion", "Tasks taken for others", says, _confusion, report, tall=tall)
     if report.drift is not None:
         yield _plot("drift", "Drift against the training data", _DRIFT_SAYS, _drift, report)
 
@@ -88,7 +91,9 @@ _RELIABILITY_SAYS: Final = (
 )
 _SCORES_SAY: Final = "Scores of requests whose fast answer was good enough, and of those where not."
 _CONFUSION_SAYS: Final = (
-    "Rows: the task as it was named in the data. Columns: the task that the classifier saw."
+    "Rows: the task as the client or the data named it. Columns: the task that the classifier saw, with "
+    "the number of requests; where a mistake changes something, also the dollars that it costs and the "
+    "points of quality."
 )
 _DRIFT_SAYS: Final = (
     "Scores and tasks of these requests against those of the classifier's training data."
@@ -263,9 +268,11 @@ def _confusion(figure: Figure, report: TuningReport) -> None:
     totals = confusion.counts.sum(axis=1, keepdims=True)
     shares = confusion.counts / totals
     rows, columns = range(len(confusion.named)), range(len(confusion.said))
+    costs = {(mistake.named, mistake.said): _costs(mistake) for mistake in confusion.mistakes}
     for row in rows:
         for column in columns:
-            _cell(axes, confusion, shares[row, column], row, column)
+            cost = costs.get((confusion.named[row], confusion.said[column]), "")
+            _cell(axes, confusion, (row, column), shares[row, column], cost)
     axes.set_xticks(columns, confusion.said, rotation=30, ha="right")
     axes.set_yticks(rows, confusion.named)
     axes.set(xlabel="taken for", ylabel="named")
@@ -274,7 +281,14 @@ def _confusion(figure: Figure, report: TuningReport) -> None:
     axes.tick_params(length=0)
 
 
-def _cell(axes: Axes, confusion: Confusion, part: float, row: int, column: int) -> None:
+def _costs(mistake: Mistake) -> str:
+    usd = words.more_dollars(mistake.usd) if mistake.usd else ""
+    lost = f"{-100 * mistake.lost:+.2g} pt" if mistake.lost else ""
+    return "\n".join(filter(None, (usd, lost)))
+
+
+def _cell(axes: Axes, confusion: Confusion, place: tuple[int, int], part: float, cost: str) -> None:
+    row, column = place
     count = int(confusion.counts[row, column])
     if not count:
         return
@@ -288,7 +302,8 @@ def _cell(axes: Axes, confusion: Confusion, part: float, row: int, column: int) 
         alpha=shade,
         linewidth=0,
     )
-    axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=9)
+    axes.text(column, row - 0.2 * bool(cost), f"{count:,}", ha="center", va="center", fontsize=9)
+    axes.text(column, row + 0.2, cost, ha="center", va="center", fontsize=6, color=MUTED)
 
 
 def _drift(figure: Figure, report: TuningReport) -> None:

@@ -85,6 +85,8 @@ def _sentences(report: TuningReport, notes: Sequence[str]) -> Iterator[str]:
             f"For {report.quality.assumed:,} of {report.quality.samples:,} samples the deep tier's "
             "quality is not known: it counts as perfect, the careful side."
         )
+    if report.confusion is not None:
+        yield words.mistakes(report.confusion)
     if report.drift is not None:
         yield f"These requests are {report.drift.verdict} of the classifier."
     yield from (f"[dim]{note}[/]" for note in notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from classifier.tuning.confusion import Confusion
 from classifier.tuning.curve import Point
 from classifier.tuning.guarantee import Guarantee, NoGuarantee, fewest
 from classifier.tuning.report import TuningReport
@@ -76,6 +77,32 @@ def today(report: TuningReport) -> str:
         f"Today's thresholds {verb} against the deep tier alone in these samples "
         f"(between {100 * low:.3g} and {100 * high:.3g})."
     )
+
+
+def mistakes(confusion: Confusion) -> str:
+    """What mistaken tasks cost."""
+    named = f"{confusion.requests:,} requests have a task that somebody named"
+    if not confusion.mistaken:
+        return f"{named}: each was taken for that one."
+    usd = [mistake.usd for mistake in confusion.mistakes if mistake.usd is not None]
+    lost = [(m.lost, m.requests) for m in confusion.mistakes if m.lost is not None]
+    said = f"{named}, and {confusion.mistaken:,} of them were taken for another"
+    if not any(usd) and not any(points for points, _ in lost):
+        return f"{said}: with today's thresholds and orders that changes nothing that is known."
+    known = sum(requests for _, requests in lost)
+    quality = sum(points * requests for points, requests in lost) / known if known else 0.0
+    money = f"{more_dollars(sum(usd))} in all" if usd else "an unknown number of dollars"
+    return (
+        f"{said}: with today's thresholds and orders that comes to {money} and "
+        f"{100 * -quality:+.2g} points of quality for each of these."
+    )
+
+
+def more_dollars(value: float | None) -> str:
+    """A difference, with its sign."""
+    if value is None:
+        return "?"
+    return f"{'-' if value < 0 else '+'}{dollars(abs(value))}"
 
 
 def share(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from classifier.draft import DraftSignals
-from router.learning.records import Comparison
+from router.learning.records import Comparison, Feedback
 from router.outcomes import SqliteOutcomes
 from router.plan import Looks
 from serving.__main__ import main
@@ -269,6 +270,39 @@ def test_what_no_threshold_of_ours_decides_is_left_out(capsys: pytest.CaptureFix
     assert "400 requests, 400 of them with known quality; scores by judge-3b+embedding" in run.text
     assert "50 requests brought a threshold of their own and are left out." in run.text
     assert "50 requests had their drafts judged by other weights and are left out." in run.text
+
+
+def test_corrected_tasks_are_counted_and_priced(capsys: pytest.CaptureFixture[str]) -> None:
+    """Code that was taken for chat stays on the fast tier: cheaper, and mostly wrong."""
+    with Path("headstart.toml").open("a") as settings:
+        settings.write(
+            "[classifier.thresholds]\nchat = 0.5\ncode = 1.0\n"
+            '[deep]\norder = ["deepseek/deepseek-v4-pro"]\n'
+            '[deep.tasks]\ncode = ["anthropic/claude-opus-5-5"]\n'
+        )
+    plan = replace(PLAN, route="fast", because="", p_fast=0.8, task="chat", threshold=0.5)
+    store(100, lambda _: {"plan": plan, "judged_task": "chat"})
+    kept = SqliteOutcomes(Path("headstart.db"))
+    for i in range(100):
+        task = "code" if i < 20 else "chat"
+        said = Feedback(
+            outcome_id=f"hs-{i}", created=1.0, kind="task", value=0.0, leg="", task=task
+        )
+        kept.note(said)
+    kept.close()
+    with closing(sqlite3.connect("headstart.db")) as connection, connection:
+        connection.execute("UPDATE comparisons SET fast_quality = 0.25 WHERE rowid <= 15")
+    run = Run(capsys, "--deep-share", "0.5", "--report", "tuning")
+    page = Path("tuning/report.html").read_text()
+    assert (
+        "100 requests have a task that somebody named, and 20 of them were taken for another"
+        in (run.text)
+    )
+    assert "comes to -$" in run.text
+    assert "in all and -56 points of quality for each of these." in run.text
+    assert Path("tuning/confusion.png").exists()
+    assert "What mistaken tasks cost" in page
+    assert re.search(r"code</th><td>chat</td><td class=.n.>20</td><td class=.n.>20</td>", page)
 
 
 def test_retraining_that_cannot_teach_is_one_sentence_and_changes_nothing(
