@@ -212,7 +212,7 @@ def _from_file(settings: Settings, scored: Classified) -> Log:
         return log
     late = (
         f"A server decides without the judge where it takes more than {settings.deadlines.classifier:g} s "
-        "([deadlines] classifier): these scores are as if it were always in time."
+        "(deadlines.classifier): these scores are as if it were always in time."
     )
     return replace(log, notes=(*log.notes, late))
 

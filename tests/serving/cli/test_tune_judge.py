@@ -87,7 +87,7 @@ async def test_a_real_judge_scores_as_the_server_does(
     assert run.code == 0
     assert tuned.classifier.startswith("judge-")
     assert f"scores by {tuned.classifier}" in run.text
-    assert "A server decides without the judge where it takes more than 60 s" in run.text
+    assert "where it takes more than 60 s (deadlines.classifier): these scores" in run.text
     assert {plan["assessment"]["classifier"] for plan in plans} == {tuned.classifier}
     assert {plan["plan"]["threshold"] for plan in plans} == {tuned.threshold}
     routes = [plan["plan"]["route"] for plan in plans]
