@@ -101,7 +101,7 @@ def _table(
     title = f"{name.upper()}, Mixtral-8x7B against GPT-4 ({in_domain.fast.size:,} rows)"
     table = Table("router", "learned from", "CPT50", "CPT80", "APGR", title=title)
     for line in lines:
-        shares = f"{line.cpt50:.1%}", f"{line.cpt80:.1%}"
+        shares = f"{line.cpt50:.2%}", f"{line.cpt80:.2%}"
         table.add_row(line.router, line.learned_from, *shares, f"{line.apgr:.3f}")
     table.add_section()
     kin = " and ".join(KIN[name])

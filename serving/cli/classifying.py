@@ -12,6 +12,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from classifier.assessment import Classifier
 from classifier.judge import JudgeUnclear
 from models.errors import ConfigError, EngineError, TuningError
 from serving.app import build_classifier
@@ -61,21 +62,15 @@ async def classify(
     that the server decides by.
     """
     rows = read_rows(path)
+    total = len(prompts(rows))
     async with AsyncExitStack() as closing:
         engines: Mapping[Role, Engine] = {}
         if not without_judge:
             engines = await _judge(settings, env, closing)
-        try:
-            classifier = await build_classifier(settings, engines, env, closing, patient=True)
-        except (httpx.HTTPError, JudgeUnclear) as error:
-            why = (f"{error}" or type(error).__name__).splitlines()[0]
-            raise TuningError(
-                f"Your server's judge cannot judge: {why}. Correct [classifier], {_WITHOUT}"
-            ) from error
-        refuse_foreign_scores(rows, classifier.name)
-        total = len(prompts(rows))
         bar = closing.enter_context(_bar(total))
         task = bar.add_task("classifying", total=total)
+        classifier = await _classifier(settings, engines, env, closing)
+        refuse_foreign_scores(rows, classifier.name)
         return Classified(
             path=path,
             rows=rows,
@@ -83,6 +78,21 @@ async def classify(
             classifier=classifier.name,
             judged=bool(engines),
         )
+
+
+async def _classifier(
+    settings: Settings,
+    engines: Mapping[Role, Engine],
+    env: Mapping[str, str],
+    closing: AsyncExitStack,
+) -> Classifier:
+    try:
+        return await build_classifier(settings, engines, env, closing, patient=True)
+    except (httpx.HTTPError, JudgeUnclear) as error:
+        why = (f"{error}" or type(error).__name__).splitlines()[0]
+        raise TuningError(
+            f"Your server's judge cannot judge: {why}. Correct [classifier], {_WITHOUT}"
+        ) from error
 
 
 def _bar(total: int) -> Progress:
