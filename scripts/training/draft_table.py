@@ -67,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     known = {question.key: question for question in questions(given.data)}
     lines = {line["key"]: line for path in given.drafts for line in kept(path)}
-    new = [row_of(known[key], line) for key, line in lines.items() if not cut(known[key], line)]
+    asked = [(known[key], line) for key, line in lines.items() if key in known]
+    new = [row_of(question, line) for question, line in asked if not cut(question, line)]
     rows = [*{row.question.key: row for row in (*earlier(given.table, known), *new)}.values()]
     rows.sort(key=lambda row: row.question.key)
     encoder = MiniLmEncoder()
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def earlier(table: Path | None, known: Mapping[str, Question]) -> Iterator[Row]:
-    """The rows of a table; what the prompts alone told then is dropped."""
+    """The rows of a table that are still questions; what the prompts alone told then is dropped."""
     if table is None:
         return
     with np.load(table, allow_pickle=False) as file:
@@ -83,6 +84,8 @@ def earlier(table: Path | None, known: Mapping[str, Question]) -> Iterator[Row]:
         numbers = file["numbers"].astype(np.float64).tolist()
         right = file["right"].tolist()
     for key, was_right, values in zip(keys(table), right, numbers, strict=True):
+        if key not in known:
+            continue
         columns = dict(zip(names, values, strict=True))
         told = {name: value for name, value in columns.items() if name not in PROMPTS}
         yield Row(question=known[key], right=was_right, columns=told)

@@ -16,6 +16,7 @@ import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
@@ -38,7 +39,7 @@ KINDS: Mapping[str, Kind] = {
     "mbpp": "program",
     "human_eval": "program",
 }
-TOKENS: Mapping[Kind, int] = {"open": 24, "choice": 8, "number": 256, "program": 320}
+TOKENS: Mapping[Kind, int] = {"open": 24, "choice": 8, "number": 448, "program": 512}
 # By SHA-256 of the prompt: the answers of openai/grade-school-math (MIT) to the first word problems
 # of RouteLLM's file that are not among the answered rows.
 ANSWERS = Path(__file__).with_name("gsm8k_answers.json")
@@ -161,9 +162,12 @@ class Question:
 
 
 def questions(folder: Path) -> Iterator[Question]:
-    """The rows of the benchmarks that can be checked."""
-    yield from _answered(folder)
-    yield from _unanswered(folder)
+    """The rows of the benchmarks that can be checked; what stands in two of them comes once."""
+    seen: set[str] = set()
+    for question in chain(_answered(folder), _unanswered(folder)):
+        if (asked := " ".join(question.asked.lower().split())) not in seen:
+            seen.add(asked)
+            yield question
 
 
 def _unanswered(folder: Path) -> Iterator[Question]:

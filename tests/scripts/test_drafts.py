@@ -69,13 +69,15 @@ def test_word_problems_without_an_answer_are_asked_where_gsm8k_has_one(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known, unknown = "How many ducks?", "How many geese?"
-    rows = [{"benchmark": "gsm8k", "prompt": prompt, "weak": True} for prompt in (known, unknown)]
+    prompts = (known, unknown, "How  much?")  # the last is among the answered ones
+    rows = [{"benchmark": "gsm8k", "prompt": prompt, "weak": True} for prompt in prompts]
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (data / "routellm_outcomes_train.jsonl").write_text(lines, encoding="utf-8")
     answers = data / "answers.json"
-    answers.write_text(json.dumps({hashlib.sha256(known.encode()).hexdigest(): 18}))
+    digests = [hashlib.sha256(prompt.encode()).hexdigest() for prompt in (known, prompts[2])]
+    answers.write_text(json.dumps(dict.fromkeys(digests, 18)))
     monkeypatch.setattr("scripts.training.questions.ANSWERS", answers)
-    (added,) = [question for question in questions(data) if "How many" in question.prompt]
+    (added,) = [question for question in questions(data) if question.answer == "18"]
     assert added.prompt == known
     assert added.right("def solve():\n    return 18")
     assert not added.right("def solve():\n    return 17")
