@@ -33,7 +33,7 @@ Draws = Sequence[NDArray[np.int_]]
 
 TABLES = Path("scripts/bench/drafts")
 SHIPPED = Path("classifier/data/draft.json")
-VERSION = "draft-v1"  # raise it with every judge that ships
+VERSION = "draft-v2"  # raise it with every judge that ships
 DEAR: Mapping[str, float] = {"agreement": 1.0, "p_true": 1.0, "choice_gap": 1.0}
 PARTS: Mapping[str, Sequence[str]] = {
     "no alternatives listed": [name for name in SIGNALS if name != "entropy"],
