@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,8 +68,12 @@ def build_report(
     source: str,
     classifier: str,
     baseline: Baseline | None = None,
+    embeddings: Sequence[bytes] = (),
 ) -> TuningReport:
-    """Choose thresholds, and say what they come to. Raises `TuningError` for what cannot be done."""
+    """Choose thresholds, and say what they come to. Raises `TuningError` for what cannot be done.
+
+    embeddings: of each sample, or none.
+    """
     choice = choose(samples, target)
     chosen = choice.thresholds
     return TuningReport(
@@ -85,7 +90,7 @@ def build_report(
         moves=() if chosen is None else what_if(samples, current, chosen),
         quality=_quality(samples, target, current) if len(samples.judged) else None,
         confusion=confusion(samples, current),
-        drift=None if baseline is None else drift(samples, baseline),
+        drift=None if baseline is None else drift(samples, baseline, classifier, embeddings),
     )
 
 

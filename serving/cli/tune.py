@@ -150,14 +150,14 @@ def tune(
     log = _from_file(settings, scored) if scored is not None else _from_store(settings, days)
     samples = Samples.of(log.samples)
     current = _current(settings, log.classifier)
-    baseline = shipped_baseline()
     found = build_report(
         samples,
         target,
         current,
         source=log.source,
         classifier=log.classifier,
-        baseline=baseline if baseline.classifier == log.classifier else None,
+        baseline=shipped_baseline(),
+        embeddings=log.embeddings,
     )
     print_summary(console, found, log.notes)
     if dry_run:

@@ -77,8 +77,11 @@ def plots(report: TuningReport) -> Iterator[Plot]:
         says = f"{_CONFUSION_SAYS} {words.mistakes(report.confusion)}"
         tall = 1.6 + 0.46 * len(report.confusion.named)
         yield _plot("confusion", "Tasks taken for others", says, _confusion, report, tall=tall)
-    if report.drift is not None:
+    if report.drift is not None and report.drift.tasks_index is not None:
         yield _plot("drift", "Drift against the training data", _DRIFT_SAYS, _drift, report)
+    if report.drift is not None and report.drift.distance is not None:
+        says = f"{_NEW_SAYS} Here {words.prompts(report.drift.distance)}"
+        yield _plot("distance", "How new the prompts are", says, _distance, report)
 
 
 _TASKS_SAY: Final = (
@@ -97,6 +100,10 @@ _CONFUSION_SAYS: Final = (
 )
 _DRIFT_SAYS: Final = (
     "Scores and tasks of these requests against those of the classifier's training data."
+)
+_NEW_SAYS: Final = (
+    "How far prompts lie from the nearest prompts that the classifier was trained on, by their "
+    "embeddings: these requests, and training prompts that were held back."
 )
 
 
@@ -307,23 +314,45 @@ def _cell(axes: Axes, confusion: Confusion, place: tuple[int, int], part: float,
 
 
 def _drift(figure: Figure, report: TuningReport) -> None:
-    left, right = figure.subplots(1, 2)
     drift = report.drift
     assert drift is not None
-    tenths = np.arange(len(drift.p_fast))
-    _pairs(left, tenths, drift.baseline.p_fast, drift.p_fast)
-    left.set_xticks(tenths[::2], [f"{tenth / 10:.1f}" for tenth in tenths[::2]])
-    left.set(
-        xlabel=f"P(fast is good enough), index {drift.scores_index:.2f}", ylabel="requests (%)"
-    )
+    panels: list[Axes] = [
+        *figure.subplots(1, 1 + (drift.scores_index is not None), squeeze=False)[0]
+    ]
+    right = panels[-1]
+    panels[0].set(ylabel="requests (%)")
+    if drift.scores_index is not None:
+        tenths = np.arange(len(drift.p_fast))
+        _pairs(panels[0], tenths, drift.baseline.p_fast, drift.p_fast)
+        panels[0].set_xticks(tenths[::2], [f"{tenth / 10:.1f}" for tenth in tenths[::2]])
+        panels[0].set(xlabel=f"P(fast is good enough), index {drift.scores_index:.2f}")
     names = sorted({*drift.baseline.tasks, *drift.tasks})
     before = np.array([drift.baseline.tasks.get(name, 0.0) for name in names])
     now = np.array([drift.tasks.get(name, 0.0) for name in names])
     _pairs(right, np.arange(len(names)), before, now)
     right.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=8)
     right.set(xlabel=f"task, index {drift.tasks_index:.2f}")
-    handles, labels = left.get_legend_handles_labels()
+    handles, labels = right.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=9)
+
+
+def _distance(figure: Figure, report: TuningReport) -> None:
+    axes: Axes = figure.subplots()
+    drift = report.drift
+    assert drift is not None
+    assert drift.distance is not None
+    known, now = drift.distance.known, drift.distance.now
+    edges = np.linspace(0.0, max(1.0, float(now.max()), float(known.max())), SCORE_BINS + 1)
+    for values, colour, alpha, label in (
+        (known, MUTED, 0.55, "training data"),
+        (now, DEEP, 0.6, "these requests"),
+    ):
+        share = np.full(values.size, 100 / values.size)
+        axes.hist(values, bins=edges, weights=share, color=colour, alpha=alpha, label=label)
+        axes.axvline(float(values.mean()), color=colour, linestyle="--", linewidth=1.5)
+    axes.set(xlabel="distance to the nearest training prompts (dashed: mean)", ylabel="prompts (%)")
+    axes.grid(visible=False, axis="x")
+    figure.legend(loc="outside upper right", ncols=2, fontsize=9)
 
 
 def _pairs(axes: Axes, places: Any, before: Any, now: Any) -> None:

@@ -30,6 +30,7 @@ class Log:
     """Samples, who made their scores, and what a reader should know of them."""
 
     samples: Sequence[Sample]
+    embeddings: Sequence[bytes]  # of each sample's prompt, where it is known
     classifier: str
     source: str
     notes: tuple[str, ...] = ()
@@ -48,6 +49,7 @@ def from_file(
     )
     return Log(
         samples=[pricing.fill(s, usage) for s, usage in zip(samples, usages, strict=True)],
+        embeddings=[assessed[row.prompt].embedding if row.prompt else b"" for row in rows],
         classifier=classifier,
         source=f"{path.name}, {len(rows):,} lines",
         notes=(pricing.note, _PROMPTS_ALONE),
@@ -76,6 +78,7 @@ def from_store(path: Path, days: float, pricing: Pricing) -> Log:
         notes.append(compare_arms(kept).verdict)
     return Log(
         samples=[pricing.fill(_sample(row), _usage(row)) for row in kept],
+        embeddings=[row.embedding for row in kept],
         classifier=classifier,
         source=f"{path.name}, last {days:g} days",
         notes=(pricing.note, *notes),

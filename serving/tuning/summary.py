@@ -88,5 +88,5 @@ def _sentences(report: TuningReport, notes: Sequence[str]) -> Iterator[str]:
     if report.confusion is not None:
         yield words.mistakes(report.confusion)
     if report.drift is not None:
-        yield f"These requests are {report.drift.verdict} of the classifier."
+        yield words.drift(report.drift)
     yield from (f"[dim]{note}[/]" for note in notes)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from classifier.tuning.confusion import Confusion
 from classifier.tuning.curve import Point
+from classifier.tuning.distance import Distance
+from classifier.tuning.drift import Drift
 from classifier.tuning.guarantee import Guarantee, NoGuarantee, fewest
 from classifier.tuning.report import TuningReport
 from classifier.tuning.targets import Budget, DeepShare, MaxDrop
@@ -103,6 +105,22 @@ def more_dollars(value: float | None) -> str:
     if value is None:
         return "?"
     return f"{'-' if value < 0 else '+'}{dollars(abs(value))}"
+
+
+def drift(found: Drift) -> str:
+    """How far the requests have moved from the training data."""
+    said = f"These requests are {found.verdict} of the classifier"
+    return f"{said}: {prompts(found.distance)}" if found.distance is not None else f"{said}."
+
+
+def prompts(found: Distance) -> str:
+    """How new the prompts are, by their embeddings."""
+    p = f"p {'<' if found.p_value < 0.001 else '='} {max(found.p_value, 0.001):.2g}"
+    size = f"{found.effect:+.2f} standard deviations, permutation {p}"
+    if not found.newer:
+        return f"their prompts are as near to the training prompts as those are to one another ({size})."
+    most = f", most of all those of {found.farthest}" if found.farthest else ""
+    return f"their prompts lie farther from the training prompts than those do from one another ({size}){most}."
 
 
 def share(value: float) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from classifier.tuning.distance import Prototypes
 from classifier.tuning.samples import Sample, Samples
 
 
@@ -35,3 +38,14 @@ def drawn(
     deep = dice.random(size) < 0.95
     names = dice.choice(list(tasks), size).tolist()
     return samples(p_fast.tolist(), fast.astype(float).tolist(), deep.astype(float).tolist(), names)
+
+
+def unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The rows at length 1, as an encoder gives them."""
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def prototypes(dice: np.random.Generator) -> Prototypes:
+    """Of prompts that lie in all directions."""
+    found = Prototypes(rows=unit(dice.normal(size=(32, 8))), known=np.zeros(0))
+    return replace(found, known=found.nearest(unit(dice.normal(size=(400, 8)))))

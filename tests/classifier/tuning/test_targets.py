@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.head import load_shipped
+from classifier.prototypes import load_background
 from classifier.tuning.curve import at, sweep, what_if
 from classifier.tuning.drift import drift, shipped_baseline, stability_index, summarise
 from classifier.tuning.samples import Sample, Samples, check_teaches
@@ -20,7 +23,7 @@ from classifier.tuning.targets import (
 )
 from classifier.tuning.thresholds import Thresholds
 from models.errors import TuningError
-from tests.classifier.tuning.rows import drawn, samples
+from tests.classifier.tuning.rows import drawn, prototypes, samples, unit
 
 DAY = 86_400.0
 
@@ -171,8 +174,12 @@ def test_what_would_have_moved_is_counted_per_task() -> None:
 def test_drift_is_nought_against_itself_and_grows() -> None:
     log = drawn(2000)
     baseline = summarise("v1", log.p_fast, log.tasks.tolist())
-    same = drift(drawn(2000, seed=3), baseline)
-    other = drift(samples([0.05] * 50, [1.0] * 50, tasks=["chat"] * 50), baseline)
+    same = drift(drawn(2000, seed=3), baseline, "v1")
+    other = drift(samples([0.05] * 50, [1.0] * 50, tasks=["chat"] * 50), baseline, "v1")
+    assert same is not None
+    assert other is not None
+    assert same.scores_index is not None
+    assert other.tasks_index is not None
 
     assert stability_index(baseline.p_fast, baseline.p_fast) == 0
     assert same.verdict == "as the training data"
@@ -186,3 +193,40 @@ def test_the_shipped_baseline_is_of_the_head_that_ships() -> None:
     baseline = shipped_baseline()
     assert baseline.classifier == f"embedding-{load_shipped().version}"
     assert sum(baseline.p_fast) == pytest.approx(1, abs=0.01)
+    assert baseline.prototypes is not None
+    assert baseline.prototypes.rows.shape[1] == load_background().shape[1]
+    assert 0.1 < baseline.prototypes.known.mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("classifier", "scores", "tasks"),
+    [
+        ("embedding-v1", True, True),
+        ("embedding-v1+20261124.1200", False, True),  # a retrained head says other chances
+        ("judge-3b+embedding-v1", False, False),  # a judge other tasks too
+    ],
+)
+def test_only_what_the_same_classifier_says_is_compared(
+    classifier: str, scores: bool, tasks: bool
+) -> None:
+    dice = np.random.default_rng(0)
+    log = drawn(200)
+    baseline = replace(
+        summarise("embedding-v1", log.p_fast, log.tasks.tolist()), prototypes=prototypes(dice)
+    )
+    rows = [row.tobytes() for row in unit(dice.normal(size=(200, 8)))]
+    found = drift(log, baseline, classifier, rows)
+    assert found is not None
+    assert (found.scores_index is not None, found.tasks_index is not None) == (scores, tasks)
+    assert found.distance is not None
+    assert found.verdict == "as the training data"
+    assert drift(log, baseline, "embedding-v2", rows) is None
+
+
+def test_by_the_prompt_s_chance_and_not_by_what_the_draft_made_of_it() -> None:
+    log = drawn(500)
+    baseline = summarise("v1", log.p_fast, log.tasks.tolist())
+    moved = Samples.of([Sample(task="code", p_fast=0.01, p_prompt=p) for p in log.p_fast.tolist()])
+    found = drift(moved, baseline, "v1")
+    assert found is not None
+    assert found.scores_index == 0

@@ -10,18 +10,21 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from classifier.draft import DraftSignals
+from classifier.tuning.drift import shipped_baseline
 from router.learning.records import Comparison, Feedback
 from router.outcomes import SqliteOutcomes
 from router.plan import Looks
 from serving.__main__ import main
 from serving.tuning.tuned import Tuned, read_tuned, write_tuned
-from tests.classifier.tuning.rows import drawn
+from tests.classifier.tuning.rows import drawn, unit
 from tests.router.ledger_world import FAST, PLAN, leg, outcome
 
 
@@ -202,6 +205,28 @@ def test_route_decides_by_the_tuned_thresholds(capsys: pytest.CaptureFixture[str
     assert "tuned 2026-11-24" in shown
 
 
+def test_prompts_of_a_kind_that_nobody_trained_on_are_called_new(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Ordinary ones are not."""
+    ordinary = files("serving.cli.bench").joinpath("data/prompts.jsonl").read_text().splitlines()
+    said: dict[str, str] = {}
+    for name, prompts in (
+        ("ordinary", [json.loads(line)["prompt"] for line in ordinary]),
+        ("new", [f"N{i}0 G1 {a}{7 * i} F{300 + i} S500 M8" for i in range(16) for a in "XYZ"]),
+    ):
+        write([{"prompt": text, "fast": i % 3 > 0, "deep": 1} for i, text in enumerate(prompts)])
+        run = Run(capsys, "--data", "my.jsonl", "--deep-share", "0.5", "--report", name)
+        assert Path(name, "distance.png").exists()
+        said[name] = run.text
+    assert "their prompts are as near to the training prompts as those are to" in said["ordinary"]
+    assert (
+        "These requests are unlike the training data of the classifier: their prompts lie"
+        in (said["new"])
+    )
+    assert "standard deviations, permutation p < 0.001" in said["new"]
+
+
 def store(size: int, outcomes: Callable[[int], dict[str, Any]] = lambda _: {}) -> None:
     """Fast answers of the last hours, each compared with the deep tier's: one of a hundred is bad."""
     now = datetime.now(UTC).timestamp()
@@ -303,6 +328,20 @@ def test_corrected_tasks_are_counted_and_priced(capsys: pytest.CaptureFixture[st
     assert Path("tuning/confusion.png").exists()
     assert "What mistaken tasks cost" in page
     assert re.search(r"code</th><td>chat</td><td class=.n.>20</td><td class=.n.>20</td>", page)
+
+
+def test_new_prompts_are_noticed_in_the_store_whoever_else_judged_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    baseline = shipped_baseline()
+    assert baseline.prototypes is not None
+    rows = unit(np.random.default_rng(0).normal(size=(60, baseline.prototypes.rows.shape[1])))
+    both = f"judge-3b+{baseline.classifier}"
+    store(60, lambda i: {"embedding": rows[i].tobytes(), "classifier": both})
+    run = Run(capsys, "--deep-share", "0.5", "--report", "tuning")
+    assert "unlike the training data of the classifier: their prompts lie farther from" in run.text
+    assert Path("tuning/distance.png").exists()
+    assert not Path("tuning/drift.png").exists()  # its scores and tasks are the judge's too
 
 
 def test_retraining_that_cannot_teach_is_one_sentence_and_changes_nothing(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from typing_extensions import override
 
@@ -18,7 +20,7 @@ from classifier.tuning.thresholds import Thresholds
 from models.errors import ConfigError
 from serving.tuning import words
 from serving.tuning.page import write_report
-from tests.classifier.tuning.rows import drawn
+from tests.classifier.tuning.rows import drawn, prototypes, unit
 
 HOSTILE = "<script>alert(1)</script>&.jsonl"
 
@@ -43,14 +45,18 @@ def log(size: int) -> Samples:
 
 
 def report(size: int, target: Target, *, source: str = "my.jsonl") -> TuningReport:
-    samples = log(size)
+    samples, dice = log(size), np.random.default_rng(0)
     return build_report(
         samples,
         target,
         Thresholds(general=0.55),
         source=source,
         classifier="embedding-v1",
-        baseline=summarise("embedding-v1", samples.p_fast, samples.tasks.tolist()),
+        baseline=replace(
+            summarise("embedding-v1", samples.p_fast, samples.tasks.tolist()),
+            prototypes=prototypes(dice),
+        ),
+        embeddings=[row.tobytes() for row in unit(dice.normal(size=(size, 8)))],
     )
 
 
@@ -86,7 +92,7 @@ def test_one_file_holds_all_and_a_png_of_each_plot_lies_beside_it(tmp_path: Path
     assert page.open == []
     assert page.loaded == []
     assert "script" not in page.tags
-    assert pngs == {"curve", "tasks", "reliability", "scores", "confusion", "drift"}
+    assert pngs == {"curve", "tasks", "reliability", "scores", "confusion", "drift", "distance"}
     assert page.tags.count("svg") == len(pngs)
     assert words.advice(found).replace("'", "&#39;") in html
     assert "&lt;script&gt;" in html
