@@ -156,7 +156,9 @@ def _sources(found: tasks.TaskFigures) -> Table:
 def _confusions(found: tasks.TaskFigures) -> Table:
     """What each label was taken for, and F1 of each."""
     said = sorted({name for row in found.confused.values() for name in row})
-    table = Table("is \\ said as", *said, "F1", title="Confusions, on sources never seen")
+    table = Table("is, said as", title="Confusions, on sources never seen")
+    for name in (*said, "F1"):
+        table.add_column(name, overflow="fold")
     for task, row in found.confused.items():
         cells = [str(row.get(name, 0) or "") for name in said]
         table.add_row(task, *cells, f"{found.f1[task]:.2f}")
