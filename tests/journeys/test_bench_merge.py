@@ -291,6 +291,11 @@ async def test_an_engine_that_cannot_be_reached(
     assert "was not ready within 0.2 s: it cannot be reached" in run.err
 
 
+def _hear_ctrl_c() -> None:
+    """A shell that runs the tests in the background lets its children ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 async def test_ctrl_c_prints_what_was_measured(bench: Bench) -> None:
     slow = Turn(answer=ANSWER, delivery=Delivery(first_byte_delay=60))
     deep = claude(alone(), continuing(), slow)
@@ -302,6 +307,7 @@ async def test_ctrl_c_prints_what_was_measured(bench: Bench) -> None:
             env={**os.environ, "COLUMNS": "200"},  # noqa: TID251
             stdout=PIPE,
             stderr=PIPE,
+            preexec_fn=_hear_ctrl_c,
         )
         try:
             await deep.received(3, within=120)

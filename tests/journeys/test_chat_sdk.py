@@ -12,6 +12,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
+from classifier.judge_prompts import EXAMPLES
 from models.chat import ToolCall
 from tests.fakes.faults import Fault
 from tests.fakes.fleet import claude, deepseek, engine, hosted
@@ -205,8 +206,8 @@ async def test_a_judge_on_an_engine_of_its_own_is_asked_and_may_fail() -> None:
             reply = await client.post(f"{url}/v1/chat/completions", json=body)
 
     asked = [r for r in judge.requests if r.method == "POST"]
-    assert len(asked) == 2
-    assert asked[0].json["max_tokens"] == 1
+    assert len(asked) == len(EXAMPLES) + 2, "its habits at the start, then two questions"
+    assert asked[-1].json["max_tokens"] == 1
     assert reply.json()["choices"][0]["message"]["content"] == DRAFT
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -323,12 +324,15 @@ async def test_thinking_shows_the_draft_as_reasoning_and_nowhere_else() -> None:
     assert [leg["role"] for leg in read.headstart["legs"]] == ["draft", "upgrade"]
 
 
+REASONING = re.compile(r'"reasoning_content":"([^"]*)"')
+
+
 async def shown(reply: httpx.Response, page: Page) -> AsyncIterator[bytes]:
     """The bytes as they come; `page` has seen the draft when all of it is in there."""
-    reasoning = b""
+    raw = b""
     async for part in reply.aiter_bytes():
-        reasoning += part
-        if "🌊.".encode() in reasoning:
+        raw += part
+        if "".join(REASONING.findall(raw.decode(errors="ignore"))) == DRAFT:
             page.seen.set()
         yield part
 
