@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 EPSILON = 1e-6
+_KNOTS = 64  # a sigmoid through so many points is off by less than a thousandth
 
 
 def sigmoid(logits: ArrayLike) -> Floats:
@@ -110,6 +111,20 @@ def fit_isotonic(scores: ArrayLike, labels: ArrayLike, *, min_block: int = 1) ->
     if len(means) > 1 and sizes[-1] < min_block:
         _merge_last(centres, means, sizes)
     return Isotonic(scores=np.asarray(centres), values=np.clip(means, 0.0, 1.0))
+
+
+def fit_smooth(scores: ArrayLike, labels: ArrayLike, *, min_block: int) -> Isotonic:
+    """The mean of isotonic regression and Platt's sigmoid.
+
+    The first is right where the sigmoid has the wrong shape; the second tells scores apart that the
+    first's steps and ends leave level, and varies less from sample to sample.
+    """
+    steps, line = fit_isotonic(scores, labels, min_block=min_block), fit_platt(scores, labels)
+    x = np.asarray(scores, np.float64)
+    margin = max(float(x.std()), EPSILON)
+    even: Floats = np.linspace(float(x.min()) - margin, float(x.max()) + margin, _KNOTS)
+    knots = np.unique(np.concatenate([even, steps.scores]))
+    return Isotonic(scores=knots, values=(steps(knots) + line(knots)) / 2)
 
 
 def _merge_last(centres: list[float], means: list[float], sizes: list[int]) -> None:

@@ -1,23 +1,27 @@
 """Is the fast tier enough: what kind of question it is, and how hard for its kind. NumPy only.
 
 A request is placed among the kinds of question that training knew, softly. Each kind brings its mean
-(the offset); a slope that all kinds share tells hard from easy within a kind. Fitted apart, neither
-spoils the other: what tells two kinds apart says nothing about which question of a kind is hard.
+(the offset) and its own slope, which is pulled to the one that all kinds share; a weight for each word
+is added. Offsets and the rest are fitted apart, so that neither spoils the other: what tells two kinds
+apart says nothing about which question of a kind is hard.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.bag import BUCKETS, Bag, bag
 from classifier.calibrate import Isotonic, softmax
 
 Floats: TypeAlias = NDArray[np.float32]
 Doubles: TypeAlias = NDArray[np.float64]
+
+KIND_BUCKETS = 1 << 13  # the lower bits of a word's bucket say enough of its kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +34,46 @@ class Chances:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What a text's words say, whatever its embedding says. A bag counts at length 1, rare words more."""
+
+    rarity: Floats  # buckets; 0 where training met a word only once
+    kinds: Floats  # kind buckets x kinds
+    slopes: Floats  # buckets x 2
+
+    def __call__(self, found: Bag) -> tuple[Floats, Floats]:
+        """What to add to the logit of each kind, and to fast quality and gain."""
+        counted = self.rarity[found]
+        counted /= max(float(np.sqrt(counted @ counted)), 1e-9)
+        return counted @ self.kinds[found % KIND_BUCKETS], counted @ self.slopes[found]
+
+    @classmethod
+    def none(cls, kinds: int) -> Words:
+        """Words that say nothing."""
+        return cls(
+            rarity=np.zeros(BUCKETS, np.float32),
+            kinds=np.zeros((KIND_BUCKETS, kinds), np.float32),
+            slopes=np.zeros((BUCKETS, 2), np.float32),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kinds:
-    """Kind by kind an offset, and one slope for all; of the fast tier's quality, then of the gain."""
+    """Kind by kind an offset and a slope, of the fast tier's quality and of the gain; words for all."""
 
     weights: Floats  # inputs x kinds
     bias: Floats
     offsets: Floats  # kinds x 2
-    slopes: Floats  # inputs x 2
+    slopes: Floats  # kinds x inputs x 2
+    words: Words
 
-    def __call__(self, x: Floats) -> Doubles:
+    def __call__(self, x: Floats, bags: Sequence[Bag]) -> Doubles:
         """Raw fast quality and gain, a row each."""
-        chances = softmax(x @ self.weights + self.bias)
-        return chances @ self.offsets + x @ self.slopes
+        said = [self.words(found) for found in bags]
+        logits = x @ self.weights + self.bias + np.stack([kinds for kinds, _ in said])
+        by_kind = np.moveaxis(x @ self.slopes, 0, 1) + self.offsets
+        mixed = (softmax(logits)[:, None] @ by_kind)[:, 0]
+        return mixed + np.stack([words for _, words in said])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,20 +84,23 @@ class Quality:
     enough: Isotonic  # of the negated gain
     right: Isotonic  # of the fast quality
 
-    def read(self, x: Floats) -> Chances:
-        """The chances of one row of the head's inputs."""
-        fast, gain = self.kinds(x[None])[0].tolist()
+    def read(self, x: Floats, text: str = "") -> Chances:
+        """The chances of one row of the head's inputs; without its text, its words say nothing."""
+        fast, gain = self.kinds(x[None], [bag(text)])[0].tolist()
         return Chances(p_fast=float(self.enough(-gain)), p_right=float(self.right(fast)), gain=gain)
 
 
 def arrays_of(quality: Quality) -> dict[str, NDArray[Any]]:
     """What is stored; the large ones in half precision."""
-    kinds = quality.kinds
+    kinds, words = quality.kinds, quality.kinds.words
     return {
         "kinds.weights": kinds.weights.astype(np.float16),
         "kinds.bias": kinds.bias,
         "kinds.offsets": kinds.offsets,
         "kinds.slopes": kinds.slopes.astype(np.float16),
+        "words.rarity": words.rarity.astype(np.float16),
+        "words.kinds": words.kinds.astype(np.float16),
+        "words.slopes": words.slopes.astype(np.float16),
         "enough.scores": quality.enough.scores,
         "enough.values": quality.enough.values,
         "right.scores": quality.right.scores,
@@ -74,10 +109,27 @@ def arrays_of(quality: Quality) -> dict[str, NDArray[Any]]:
 
 
 def quality_of(arrays: Mapping[str, NDArray[Any]]) -> Quality:
-    """The other way round."""
-    names = ("weights", "bias", "offsets", "slopes")
+    """The other way round. Heads of before `minilm-v3` have one slope for all kinds, and no words."""
+    kinds = {name: _stored(arrays, f"kinds.{name}") for name in ("weights", "bias", "offsets")}
+    slopes = _stored(arrays, "kinds.slopes")
     return Quality(
-        kinds=Kinds(**{name: arrays[f"kinds.{name}"].astype(np.float32) for name in names}),
+        kinds=Kinds(
+            **kinds,
+            slopes=slopes if slopes.ndim == 3 else slopes[None],
+            words=_words_of(arrays) if "words.rarity" in arrays else Words.none(len(kinds["bias"])),
+        ),
         enough=Isotonic(scores=arrays["enough.scores"], values=arrays["enough.values"]),
         right=Isotonic(scores=arrays["right.scores"], values=arrays["right.values"]),
     )
+
+
+def _words_of(arrays: Mapping[str, NDArray[Any]]) -> Words:
+    return Words(
+        rarity=_stored(arrays, "words.rarity"),
+        kinds=_stored(arrays, "words.kinds"),
+        slopes=_stored(arrays, "words.slopes"),
+    )
+
+
+def _stored(arrays: Mapping[str, NDArray[Any]], name: str) -> Floats:
+    return arrays[name].astype(np.float32)

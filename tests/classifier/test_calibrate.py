@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.calibrate import Platt, fit_isotonic, fit_platt, logit, sigmoid, softmax
+from classifier.calibrate import (
+    Platt,
+    fit_isotonic,
+    fit_platt,
+    fit_smooth,
+    logit,
+    sigmoid,
+    softmax,
+)
 
 PAIRS = st.lists(st.tuples(st.floats(-50, 50), st.floats(0, 1)), min_size=1, max_size=60).map(
     lambda rows: (np.array([s for s, _ in rows]), np.array([y for _, y in rows]))
@@ -40,6 +48,26 @@ def test_isotonic_blocks_hold_enough_rows() -> None:
     fitted = fit_isotonic(np.arange(100), np.arange(100) >= 50, min_block=40)
     assert len(fitted.values) <= 2
     assert fitted([-1.0])[0] >= 0
+
+
+@given(PAIRS, st.integers(1, 10))
+def test_smooth_rises_and_stays_in_range(rows: tuple[np.ndarray, np.ndarray], block: int) -> None:
+    said = fit_smooth(*rows, min_block=block)(np.linspace(-200, 200, 100))
+    assert (np.diff(said) >= -1e-12).all()
+    assert said.min() >= 0
+    assert said.max() <= 1
+
+
+def test_smooth_tells_apart_what_isotonic_leaves_level() -> None:
+    """Isotonic is flat beyond the centres of its first and its last block."""
+    dice = np.random.default_rng(8)
+    z = dice.normal(size=900)
+    labels = dice.random(900) < sigmoid(z)
+    lowest = np.sort(z)[:20]
+    assert np.ptp(fit_isotonic(z, labels, min_block=150)(lowest)) == 0
+    smooth = fit_smooth(z, labels, min_block=150)
+    assert (np.diff(smooth(lowest)) > 0).all()
+    assert smooth(z).mean() == pytest.approx(labels.mean(), abs=0.02)
 
 
 @given(PAIRS)

@@ -1,14 +1,18 @@
 """Kinds and slopes: what is stored comes back, and fitting finds what was put in."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from classifier.bag import BUCKETS, bag
 from classifier.calibrate import Isotonic
-from classifier.quality import Kinds, Quality, arrays_of, quality_of
+from classifier.quality import KIND_BUCKETS, Kinds, Quality, Words, arrays_of, quality_of
 
 pytest.importorskip("sklearn", reason="the train group is not installed")
 
+from classifier.features import FORM_NAMES
 from classifier.measures import auroc
 from classifier.text import Ask
 from scripts.training.evaluate import Judged, interval, mean_within, pair_figures, routed, within
@@ -43,19 +47,52 @@ def world(rows: int = 900) -> tuple[list[Outcome], NDArray[np.float32]]:
     return pair, x
 
 
+def some_kinds(dice: np.random.Generator) -> Kinds:
+    """Four inputs, three kinds, and words that say something."""
+
+    def drawn(*shape: int) -> NDArray[np.float32]:
+        return dice.normal(size=shape).astype(np.float32)
+
+    return Kinds(
+        weights=drawn(4, 3),
+        bias=drawn(3),
+        offsets=drawn(3, 2),
+        slopes=drawn(3, 4, 2),
+        words=Words(
+            rarity=np.abs(drawn(BUCKETS)), kinds=drawn(KIND_BUCKETS, 3), slopes=drawn(BUCKETS, 2)
+        ),
+    )
+
+
 def test_what_is_stored_comes_back() -> None:
     dice = np.random.default_rng(0)
-    kinds = Kinds(
-        weights=dice.normal(size=(4, 3)).astype(np.float32),
-        bias=dice.normal(size=3).astype(np.float32),
-        offsets=dice.normal(size=(3, 2)).astype(np.float32),
-        slopes=dice.normal(size=(4, 2)).astype(np.float32),
-    )
+    kinds = some_kinds(dice)
     quality = Quality(kinds=kinds, enough=HALVES, right=HALVES)
     again = quality_of(arrays_of(quality))
-    x = dice.normal(size=(5, 4)).astype(np.float32)
-    assert again.kinds(x) == pytest.approx(kinds(x), abs=0.02)  # half precision
+    x = dice.normal(size=(3, 4)).astype(np.float32)
+    bags = [bag("How many apples are left?"), bag(""), bag("write a poem")]
+    assert again.kinds(x, bags) == pytest.approx(kinds(x, bags), abs=0.02)  # half precision
     assert again.enough(0.0) == 0.5
+
+
+def test_rows_do_not_depend_on_what_stands_beside_them() -> None:
+    dice = np.random.default_rng(4)
+    kinds, x = some_kinds(dice), dice.normal(size=(3, 4)).astype(np.float32)
+    bags = [bag("one text"), bag("another one"), bag("")]
+    alone = [kinds(x[at : at + 1], bags[at : at + 1])[0] for at in range(3)]
+    assert kinds(x, bags) == pytest.approx(np.stack(alone), abs=1e-5)
+
+
+def test_a_head_of_before_words_and_own_slopes_still_reads() -> None:
+    dice = np.random.default_rng(5)
+    stored = arrays_of(Quality(kinds=some_kinds(dice), enough=HALVES, right=HALVES))
+    shared = stored["kinds.slopes"][0]
+    older = {name: rows for name, rows in stored.items() if not name.startswith("words.")}
+    kinds = quality_of({**older, "kinds.slopes": shared}).kinds
+    x = dice.normal(size=(2, 4)).astype(np.float32)
+    inside = np.exp(x @ kinds.weights + kinds.bias)
+    mixed = (inside / inside.sum(axis=1, keepdims=True)) @ kinds.offsets
+    assert kinds(x, [bag("any"), bag("")]) == pytest.approx(mixed + x @ shared, abs=1e-4)
 
 
 def test_a_larger_gain_is_a_smaller_chance_that_fast_is_enough() -> None:
@@ -66,11 +103,12 @@ def test_a_larger_gain_is_a_smaller_chance_that_fast_is_enough() -> None:
                 weights=np.zeros((1, 1), np.float32),
                 bias=np.zeros(1, np.float32),
                 offsets=np.array([[0.2, gain]], np.float32),
-                slopes=np.zeros((1, 2), np.float32),
+                slopes=np.zeros((1, 1, 2), np.float32),
+                words=Words.none(1),
             ),
             enough=HALVES,
             right=HALVES,
-        ).read(np.zeros(1, np.float32))
+        ).read(np.zeros(1, np.float32), "whatever")
         for gain in (-0.5, 0.0, 0.5)
     ]
     assert [c.p_fast for c in chances] == pytest.approx([0.75, 0.5, 0.25])
@@ -105,10 +143,42 @@ def test_a_slope_within_kinds_is_not_misled_by_what_tells_kinds_apart() -> None:
     ]
     material = Material.of(pair, [], x.astype(np.float32), x[:0].astype(np.float32))
     kinds = fit_kinds(material, np.ones(400, bool))
-    assert kinds.slopes[0, 0] > 0
+    assert (kinds.slopes[:, 0, 0] > 0).all()
     fails = np.array([row.fast < 0.5 for row in pair])
     inside = kind == 1
-    assert auroc(-kinds(material.x)[inside, 0], fails[inside]) > 0.5
+    assert auroc(-kinds(material.x, material.bags)[inside, 0], fails[inside]) > 0.5
+
+
+def test_words_tell_what_the_inputs_do_not() -> None:
+    """Nothing but one word among many says which questions are hard."""
+    dice = np.random.default_rng(6)
+    common = [f"common{n}" for n in range(40)]
+    pair: list[Outcome] = []
+    for number in range(600):
+        words = [*dice.choice(common, size=8), "integral" if number % 2 else "apple"]
+        row = outcome(
+            f"kind {number % 3}", float(dice.random() < 0.8 - 0.6 * (number % 2)), 1.0, number
+        )
+        pair.append(replace(row, ask=Ask(text=" ".join(dice.permutation(words)), chars=60)))
+    x = dice.normal(size=(600, 4)).astype(np.float32)
+    judged = Judged.of(pair, cross_fit(Material.of(pair, [], x, x[:0])))
+    assert mean_within(within(judged)) > 0.7
+
+
+def test_a_kind_may_have_a_slope_of_its_own() -> None:
+    """What makes questions of one kind hard makes those of the other easy."""
+    dice = np.random.default_rng(7)
+    x = np.zeros((800, 1 + len(FORM_NAMES)), np.float32)
+    x[:, 0] = dice.normal(size=800)
+    kind = np.arange(800) % 2
+    x[:, 1] = 6 * kind
+    chance = 1 / (1 + np.exp(-3 * x[:, 0] * (1 - 2 * kind)))
+    pair = [
+        outcome(f"kind {k}", float(dice.random() < p), 1.0, n)
+        for n, (k, p) in enumerate(zip(kind.tolist(), chance.tolist(), strict=True))
+    ]
+    judged = Judged.of(pair, cross_fit(Material.of(pair, [], x, x[:0])))
+    assert min(within(judged).values()) > 0.75
 
 
 def test_own_prompts_are_kinds_of_their_own_and_never_judged() -> None:
