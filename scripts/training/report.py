@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from classifier.embedding import LAYERS, WHOLE
 from scripts.training.evaluate import PairFigures
 from scripts.training.quality import RIGHT, TOLERANCE
 from scripts.training.tasks import TaskFigures
@@ -33,9 +34,10 @@ _INTRO = """# Training report of `{version}` ({released})
 Made by `./scripts/train`; every figure is on rows that the model in question was not trained on.
 The head has two parts. A small net gives a logit per task. What says whether the fast tier is enough
 (`classifier/quality.py`) places the prompt softly among the kinds of question of the training data, adds each
-kind's mean and one slope that all kinds share, and calibrates the result by isotonic regression on what was said of
-unseen folds. Both read MiniLM-L6-v2's embedding of at most 62 word pieces and the form features of
-`classifier/features.py`.
+kind's mean and its slope, which is pulled to the one that all kinds share, and calibrates the result, by the mean of
+isotonic regression and Platt's sigmoid, on what was said of unseen folds. Both read the embedding by the lower {layers}
+layers of MiniLM-L6-v2 of at most {pieces} word pieces and the form features of `classifier/features.py`; the second part
+also reads the hashed words and pairs of words of the whole text (`classifier/bag.py`).
 
 **What `p_fast` means.** The chance that the fast tier is good enough: that its answer scores at most {tolerance} (of 1)
 below the deep tier's. The pair is Qwen2.5-7B-Instruct and Llama-3.1-Nemotron-51B-Instruct. It falls with the
@@ -60,7 +62,12 @@ def render(figures: Figures) -> str:
     """The report as Markdown."""
     lines = [
         _INTRO.format(
-            version=figures.version, released=figures.released, tolerance=TOLERANCE, right=RIGHT
+            version=figures.version,
+            released=figures.released,
+            tolerance=TOLERANCE,
+            right=RIGHT,
+            layers=LAYERS,
+            pieces=sum(WHOLE),
         ).rstrip("\n")
     ]
     lines += [f"| {name} | {rows:,} | {digest} |" for name, (rows, digest) in figures.data.items()]
