@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from classifier.bag import Bag, bag
 from classifier.calibrate import fit_smooth
@@ -83,6 +84,11 @@ class Crossed:
 
 def fit_kinds(material: Material, keep: Mask) -> Kinds:
     """The softmax by maximum likelihood, then offsets and slopes by least squares."""
+    with threadpool_limits(1):  # many small products, in which threads only wait for each other
+        return _fitted(material, keep)
+
+
+def _fitted(material: Material, keep: Mask) -> Kinds:
     x, kinds, targets = material.x[keep], material.kinds[keep], material.targets[keep]
     index = np.unique(kinds, return_inverse=True)[1]
     rows = counted(material.bags_of(keep))
