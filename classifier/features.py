@@ -93,6 +93,8 @@ FORM_NAMES: tuple[str, ...] = (
     *(f"{where}_{cue}" for cue in CUES for where in ("opening", "head", "tail")),
 )
 
+_CODE_WORDS = FORM_NAMES.index("code_words")
+
 # Names and patterns in one number: a head fits only the form that it was trained on.
 _SHAPE = (FORM_NAMES, _RANGES, _COUNTS, _FLAGS, *(cue.pattern for cue in CUES.values()))
 FORM_DIGEST = f"{crc32(repr(_SHAPE).encode()):08x}"
@@ -145,22 +147,22 @@ def _hints_at_trouble(text: str) -> bool:
 
 
 def _cues(text: str) -> Iterator[float]:
-    opening, head = text[:OPENING_CHARS], text[:EDGE_CHARS]
-    tail = text[-EDGE_CHARS:] if len(text) > EDGE_CHARS else ""
+    head, tail = text[:EDGE_CHARS], text[-EDGE_CHARS:] if len(text) > EDGE_CHARS else ""
     for pattern in CUES.values():
-        yield float(pattern.search(opening) is not None)
-        yield float(pattern.search(head) is not None)
+        first = pattern.search(head)
+        yield float(first is not None and first.end() <= OPENING_CHARS)
+        yield float(first is not None)
         yield float(pattern.search(tail) is not None)
 
 
-def structure(request: ChatRequest, ask: Ask) -> dict[str, float]:
+def structure(request: ChatRequest, ask: Ask, shape: Vector) -> dict[str, float]:
     """What the request's build says, whatever its words are: signals for people and for policy."""
     return {
         "prompt_chars": float(ask.chars),
         "context_chars": float(sum(len(m.text) for m in request.messages)),
         "turns": float(sum(m.role == "user" for m in request.messages)),
         "tools": float(len(request.tools)),
-        "has_code": float(_has_code(ask.full)),
+        "has_code": float("```" in ask.full or shape[_CODE_WORDS] > 0),
         "has_media": float(request.has_media),
         "wants_json": float(request.response_format is not None),
     }
@@ -171,7 +173,3 @@ def named_task(ask: Ask, probabilities: Mapping[Task, float]) -> Task:
     if ask.has_media:
         return "multimodal"
     return max(probabilities, key=lambda task: probabilities[task])
-
-
-def _has_code(text: str) -> bool:
-    return "```" in text or _COMPILED["code_words"].search(text) is not None

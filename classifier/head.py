@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeAlias, cast
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from classifier.assessment import Task
 from classifier.calibrate import softmax
 from classifier.correction import Correction, correction_of
+from classifier.embedding import INSTRUCTION, LAYERS, WHOLE
 from classifier.features import FORM_DIGEST
 from classifier.quality import Quality, quality_of
 
@@ -25,6 +27,8 @@ Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
 EMBEDDING_SCALE = 10.0  # brings the embedding's numbers (about 0.05) near those of the form
 NET_FIELDS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
+# What the inputs are made by: a head, and what was stored for it, fits no others.
+INPUTS_DIGEST = f"{crc32(repr((FORM_DIGEST, LAYERS, WHOLE, INSTRUCTION)).encode()):08x}"
 FORM_LIMIT = 4.0  # standard deviations; an odd prompt may not shout down the embedding
 
 
@@ -75,12 +79,15 @@ class Head:
         """Name of this training, e.g. `minilm-v1`."""
         return str(self.meta["version"])
 
-    def read(self, embedding: Floats, form: Floats, instruction: Floats) -> Reading:
-        """Task probabilities and quality of one request, from embeddings of it and of its instruction."""
+    def read(self, embedding: Floats, form: Floats, instruction: Floats, text: str = "") -> Reading:
+        """Task probabilities and quality of one request, from embeddings of it and of its instruction.
+
+        Without its text its words say nothing about quality.
+        """
         x = inputs(embedding[None], form[None], self.mean, self.spread)[0]
         asked = task_inputs(x[None], instruction[None])[0]
         tasks = softmax(self.tasks(asked) * self.task_scale)
-        chances = self.quality.read(x)
+        chances = self.quality.read(x, text)
         return Reading(
             tasks=dict(zip(self.task_names, tasks.tolist(), strict=True)),
             p_fast=float(self.learned(chances.p_fast, x)),
@@ -105,7 +112,7 @@ def load(data: bytes) -> Head:
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         arrays: Arrays = {name: file[name] for name in file.files}
     meta = cast("dict[str, Any]", json.loads(str(arrays["meta"])))
-    if meta["form"] != FORM_DIGEST:
+    if meta["inputs"] != INPUTS_DIGEST:
         raise HeadMismatch(
             f"head {meta['version']} was trained for other features: run scripts/train again"
         )

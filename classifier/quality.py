@@ -87,7 +87,11 @@ class Quality:
     def read(self, x: Floats, text: str = "") -> Chances:
         """The chances of one row of the head's inputs; without its text, its words say nothing."""
         fast, gain = self.kinds(x[None], [bag(text)])[0].tolist()
-        return Chances(p_fast=float(self.enough(-gain)), p_right=float(self.right(fast)), gain=gain)
+        return Chances(p_fast=self.p_fast(gain), p_right=float(self.right(fast)), gain=gain)
+
+    def p_fast(self, gain: float) -> float:
+        """The chance that goes with a gain."""
+        return float(self.enough(-gain))
 
 
 def arrays_of(quality: Quality) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,7 @@ samples ask for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from classifier.calibrate import EPSILON, logit, sigmoid
 from classifier.correction import Correction, arrays_of
-from classifier.features import FORM_DIGEST, FORM_NAMES
-from classifier.head import Head, HeadMismatch, amended, inputs, load
+from classifier.features import FORM_NAMES
+from classifier.head import INPUTS_DIGEST, Head, HeadMismatch, amended, inputs, load
 from classifier.measures import log_losses, mean_interval
 from models.errors import ConfigError
 
@@ -46,8 +46,9 @@ class Lesson:
 
     embedding: bytes  # float32, as the classifier computed them
     form: bytes
-    features: str  # which form that is
+    features: str  # what made them
     good: float
+    gain: float | None = None  # as the head said it of the text; None: told anew, without its words
     weight: float = 1.0
 
 
@@ -144,11 +145,11 @@ def _usable(lessons: Sequence[Lesson]) -> list[Lesson]:
     wrong = next((lesson for lesson in lessons if not 0 <= lesson.good <= 1), None)
     if wrong is not None:
         raise ConfigError(f"A sample has the quality {wrong.good:g}: it must be between 0 and 1.")
-    readable = [lesson for lesson in lessons if lesson.features == FORM_DIGEST]
+    readable = [lesson for lesson in lessons if lesson.features == INPUTS_DIGEST]
     if not readable:
         raise ConfigError(
             f"All {len(lessons)} samples were recorded for another version of the head "
-            f"(features {lessons[-1].features or 'unknown'}, this one reads {FORM_DIGEST}): "
+            f"(features {lessons[-1].features or 'unknown'}, this one reads {INPUTS_DIGEST}): "
             "collect new ones with this version."
         )
     if len(readable) < LEAST:
@@ -171,18 +172,24 @@ def _rows(head: Head, lessons: Sequence[Lesson]) -> _Rows:
     forms = np.stack([np.frombuffer(lesson.form, np.float32) for lesson in lessons])
     if forms.shape[1] != len(FORM_NAMES):
         raise ConfigError("A sample's form has another length than this version computes.")
-    trained = replace(head, learned=Correction())
-    pairs = list(zip(embeddings, forms, strict=True))
+    x = inputs(embeddings, forms, head.mean, head.spread)
+    trained = np.asarray([_trained(head, *pair) for pair in zip(lessons, x, strict=True)])
     prompts: dict[bytes, int] = {}
     group = [prompts.setdefault(lesson.embedding, len(prompts)) for lesson in lessons]
     return _Rows(
-        x=inputs(embeddings, forms, head.mean, head.spread),
-        z=logit([trained.read(e, f, e).p_fast for e, f in pairs]),
-        now=np.asarray([head.read(e, f, e).p_fast for e, f in pairs]),
+        x=x,
+        z=logit(trained),
+        now=head.learned(trained, x),
         good=np.asarray([lesson.good for lesson in lessons]),
         weight=np.asarray([lesson.weight for lesson in lessons]),
         group=np.asarray(group),
     )
+
+
+def _trained(head: Head, lesson: Lesson, x: NDArray[np.float32]) -> float:
+    if lesson.gain is not None:
+        return head.quality.p_fast(lesson.gain)
+    return head.quality.read(x).p_fast
 
 
 # -- the fit ------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TypedDict
 
 from classifier.draft import DraftSignals
-from classifier.features import FORM_DIGEST
+from classifier.head import INPUTS_DIGEST
 from models.errors import ProviderError
 from models.redact import redact
 from models.stream import Usage
@@ -140,7 +140,7 @@ def stored(outcome: Outcome) -> StoredOutcome:
         embedding=outcome.embedding,
         form=outcome.form,
         instruction=outcome.instruction,
-        features=FORM_DIGEST if outcome.form else "",
+        features=INPUTS_DIGEST if outcome.form else "",
         draft_mean=outcome.draft.mean,
         draft_minimum=outcome.draft.minimum,
         draft_tokens=outcome.draft.tokens,

@@ -32,12 +32,23 @@ _SEED = 20_120_301
 class Prototypes:
     """The training prompts. Distances are 1 - cosine, 0..2."""
 
-    rows: NDArray[np.float32]  # (prototypes, dimensions), of length 1
+    rows: NDArray[np.float32]  # (prototypes, dimensions), of length 1, seen from the centre
+    centre: NDArray[np.float32]  # mean of the training prompts' embeddings
     known: Floats  # distance of training prompts that they were not made of to the nearest one
 
     def nearest(self, embeddings: NDArray[np.float32]) -> Floats:
-        """Distance of each row (of length 1) to the nearest prototype."""
-        return 1.0 - (embeddings @ self.rows.T).max(axis=1).astype(np.float64)
+        """Distance of each row to the nearest prototype."""
+        around = centred(embeddings, self.centre)
+        return 1.0 - (around @ self.rows.T).max(axis=1).astype(np.float64)
+
+
+def centred(rows: NDArray[np.float32], centre: NDArray[np.float32]) -> NDArray[np.float32]:
+    """At length 1 as seen from the centre: all embeddings share a direction that tells nothing.
+
+    Mu & Viswanath 2018, arXiv:1702.01417.
+    """
+    apart = rows - centre
+    return apart / np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), np.float32(1e-9))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

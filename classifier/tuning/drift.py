@@ -118,10 +118,13 @@ def shipped_baseline() -> Baseline:
     found = json.loads(folder.joinpath("baseline.json").read_bytes())
     with np.load(io.BytesIO(folder.joinpath("prototypes.npz").read_bytes())) as file:
         rows = file["rows"].astype(np.float32)
+        centre = file["centre"].astype(np.float32)
         known = file["known"].astype(np.float64)
     return Baseline(
         classifier=found["classifier"],
         p_fast=np.array(found["p_fast"], np.float64),
         tasks=found["tasks"],
-        prototypes=Prototypes(rows=rows / np.linalg.norm(rows, axis=1, keepdims=True), known=known),
+        prototypes=Prototypes(
+            rows=rows / np.linalg.norm(rows, axis=1, keepdims=True), centre=centre, known=known
+        ),
     )

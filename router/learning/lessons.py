@@ -25,6 +25,7 @@ def lessons(rows: Sequence[SampleRow]) -> list[Lesson]:
             features=row.features,
             good=good,
             weight=row.weight,
+            gain=row.signals.get("deep_gain"),
         )
         for row in rows
         if (good := good_enough(row.fast_quality, row.deep_quality)) is not None

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from rich.table import Table
 
+from classifier.bag import Bag
 from classifier.head import Floats
 from classifier.measures import Curve, curve
 from classifier.quality import Doubles
@@ -76,19 +77,21 @@ FIGURES: Sequence[Callable[[Judged], float]] = (
 )
 
 
-def tables(compared: Judged, x: Floats, other_pair: Material) -> Iterator[Table]:
-    """Each of their files: their lines, then ours. `x` are the inputs of the compared rows."""
+def tables(compared: Judged, theirs: Material, other_pair: Material) -> Iterator[Table]:
+    """Each of their files: their lines, then ours. `theirs` has the compared rows."""
     for name, lines in PUBLISHED.items():
         inside = np.char.startswith(compared.benchmarks, name)
         in_domain = compared.only(inside)
-        gains = _unseen_gains(other_pair, KIN[name], x[inside])
+        gains = _unseen_gains(other_pair, KIN[name], theirs.x[inside], theirs.bags_of(inside))
         yield _table(name, lines, in_domain, replace(in_domain, p_fast=-gains))
 
 
-def _unseen_gains(material: Material, kin: Sequence[str], x: Floats) -> Doubles:
+def _unseen_gains(
+    material: Material, kin: Sequence[str], x: Floats, bags: Sequence[Bag]
+) -> Doubles:
     """What the strong model adds, by a model of the other pair that never saw this benchmark."""
     model = fit_kinds(material, ~np.isin(material.kinds, kin))
-    return model(x)[:, 1]
+    return model(x, bags)[:, 1]
 
 
 def _line(judged: Judged) -> Curve:

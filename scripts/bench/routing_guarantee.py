@@ -83,7 +83,7 @@ def population(outcomes: Sequence[rows.Outcome], embeddings: Embeddings) -> Samp
         [
             Sample(
                 task="",
-                p_fast=head.read(embedding, form(row.ask), embedding).p_fast,
+                p_fast=head.read(embedding, form(row.ask), embedding, row.ask.full).p_fast,
                 fast_quality=row.fast,
                 deep_quality=row.deep,
             )

@@ -63,13 +63,14 @@ def tables(args: argparse.Namespace) -> Iterator[Table]:
     )
     material = Material.of(pair, own, x_pair, x_own)
     judged = Judged.of(pair, cross_fit(material))
-    compared = Judged.of(other, cross_fit(Material.of(other, [], x_other, x_own[:0])))
+    theirs = Material.of(other, [], x_other, x_own[:0])
+    compared = Judged.of(other, cross_fit(theirs))
     dev, other_dev = (np.array([row.fold == 0 for row in part]) for part in (pair, other))
     yield _targets("qwen2.5-7b against nemotron-51b", QWEN, judged.only(dev), judged)
     yield _chance(judged.only(dev), judged)
     yield _benchmarks(judged, leave_one_benchmark_out(material))
     yield _targets("Mixtral-8x7B against GPT-4", ROUTELLM, compared.only(other_dev), compared)
-    yield from routellm.tables(compared, x_other, material)
+    yield from routellm.tables(compared, theirs, material)
 
 
 def _inputs(asks: Sequence[Ask], args: argparse.Namespace) -> Floats:

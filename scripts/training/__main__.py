@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from classifier.calibrate import Platt
 from classifier.embedding import INSTRUCTION, LAYERS, WHOLE, Encoder, MiniLmEncoder, Window
-from classifier.features import FORM_DIGEST, form
-from classifier.head import NET_FIELDS, Floats, inputs, task_inputs
+from classifier.features import form
+from classifier.head import INPUTS_DIGEST, NET_FIELDS, Floats, inputs, task_inputs
 from classifier.quality import Quality, arrays_of
 from classifier.text import Ask, instruction
 from scripts.training import rows
@@ -28,8 +28,8 @@ from scripts.training.quality import Material, cross_fit, fit_quality
 from scripts.training.report import Figures, render
 from scripts.training.tasks import TaskModel, Tasks
 
-VERSION = "minilm-v2"  # raise it, and the date, with every head that ships
-RELEASED = "2026-11-24"
+VERSION = "minilm-v3"  # raise it, and the date, with every head that ships
+RELEASED = "2026-11-29"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +168,7 @@ def save(path: Path, trained: Trained, figures: Figures) -> None:
         "released": figures.released,
         "tasks": trained.tasks.names,
         "task_scale": trained.task_scale,
-        "form": FORM_DIGEST,
+        "inputs": INPUTS_DIGEST,
         "fast_model": rows.FAST,
         "deep_model": rows.DEEP,
         "judge": asdict(Platt()),  # identity: the judge has not been calibrated yet

@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from classifier.assessment import Assessment
 from classifier.embedding_classifier import EmbeddingClassifier, load_default
-from classifier.tuning.distance import Prototypes
+from classifier.tuning.distance import Prototypes, centred
 from classifier.tuning.drift import summarise
 from models.chat import ChatRequest, Message, Text
 from scripts.training import rows
@@ -31,7 +32,7 @@ from scripts.training import rows
 OUT = Path("classifier/data/baseline.json")
 MAP = Path("classifier/data/prototypes.npz")
 A_SOURCE = 120  # prompts, so that twelve thousand exam questions do not stand for everything
-PROTOTYPES = 256
+PROTOTYPES = 512
 STEPS = 127  # eight bits a number
 
 
@@ -79,16 +80,21 @@ def mapped(embeddings: NDArray[np.float32]) -> Prototypes:
     """Prototypes of two rows of three, and how far the others lie from them."""
     rest = np.arange(len(embeddings)) % 3 == 2
     clusters: Any = KMeans(PROTOTYPES, random_state=0)  # untyped
-    means: NDArray[np.float32] = clusters.fit(embeddings[~rest]).cluster_centers_
+    centre = embeddings.mean(axis=0).astype(np.float16).astype(np.float32)
+    around = centred(embeddings[~rest], centre)
+    means: NDArray[np.float32] = clusters.fit(around).cluster_centers_
     bits = _bits(means).astype(np.float32)
-    found = Prototypes(rows=bits / np.linalg.norm(bits, axis=1, keepdims=True), known=np.zeros(0))
-    return Prototypes(rows=found.rows, known=found.nearest(embeddings[rest]))
+    found = Prototypes(
+        rows=bits / np.linalg.norm(bits, axis=1, keepdims=True), centre=centre, known=np.zeros(0)
+    )
+    return replace(found, known=found.nearest(embeddings[rest]))
 
 
 def save(path: Path, prototypes: Prototypes) -> None:
     """In eight and sixteen bits."""
     known = np.sort(prototypes.known).astype(np.float16)
-    np.savez_compressed(path, rows=_bits(prototypes.rows), known=known)
+    centre = prototypes.centre.astype(np.float16)
+    np.savez_compressed(path, rows=_bits(prototypes.rows), centre=centre, known=known)
 
 
 def _bits(found: NDArray[np.float32]) -> NDArray[np.int8]:

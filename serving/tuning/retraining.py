@@ -15,8 +15,7 @@ from typing import Final, TypeVar
 from rich.console import Console
 
 from classifier.draft import DraftJudge
-from classifier.features import FORM_DIGEST
-from classifier.head import amended, load
+from classifier.head import INPUTS_DIGEST, amended, load
 from classifier.judge_scale import scale_of, with_scale
 from classifier.recalibrate import Verdict, newest_judge, recalibrate, verdict
 from classifier.redraft import Heard, dumped, redraft
@@ -62,7 +61,13 @@ def from_rows(rows: Sequence[Row], assessed: Assessed) -> Taught:
         said = assessed.get(row.prompt)
         if good is None or said is None:
             continue
-        lesson = Lesson(embedding=said.embedding, form=said.form, features=FORM_DIGEST, good=good)
+        lesson = Lesson(
+            embedding=said.embedding,
+            form=said.form,
+            features=INPUTS_DIGEST,
+            good=good,
+            gain=said.signals.get("deep_gain"),
+        )
         taught.append(lesson)
         judged.append(verdict(said.classifier, said.signals, good=good, prompt=said.embedding))
     return Taught(lessons=taught, verdicts=[each for each in judged if each is not None])

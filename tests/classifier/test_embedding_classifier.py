@@ -67,7 +67,7 @@ async def test_image_makes_it_multimodal(classifier: EmbeddingClassifier) -> Non
 
 async def test_name_and_signals(classifier: EmbeddingClassifier) -> None:
     assessment = await classifier.assess(user("```py\nprint(1)\n``` why does this fail?"))
-    assert assessment.classifier == classifier.name == "embedding-minilm-v2"
+    assert assessment.classifier == classifier.name == "embedding-minilm-v3"
     assert assessment.signals["p_fast_embedding"] == assessment.p_fast
     assert assessment.signals["has_code"] == 1
     assert assessment.signals["prompt_chars"] == 38

@@ -124,7 +124,7 @@ def test_structure_counts_what_the_request_has() -> None:
         tools=(Tool(name="read"),),
         response_format=ResponseFormat(kind="json_object"),
     )
-    assert structure(asked, read_ask(asked)) == {
+    assert structure(asked, read_ask(asked), form(read_ask(asked))) == {
         "prompt_chars": 3,
         "context_chars": 19,
         "turns": 2,

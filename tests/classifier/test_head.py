@@ -60,7 +60,7 @@ def test_a_head_for_other_features_is_refused() -> None:
     with np.load(io.BytesIO(DATA.joinpath("head.npz").read_bytes()), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     meta = json.loads(str(arrays["meta"]))
-    meta["form"] = "00000000"
+    meta["inputs"] = "00000000"
     arrays["meta"] = np.array(json.dumps(meta))
     changed = io.BytesIO()
     np.savez(changed, **arrays)

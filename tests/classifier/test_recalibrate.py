@@ -102,12 +102,12 @@ def test_one_class_cannot_be_calibrated() -> None:
 
 def test_a_verdict_is_read_out_of_what_was_kept() -> None:
     signals = {"judge_logit": 1.5, "judge_says_code": 0.8, "p_fast_embedding": 0.7, "p_task": 0.9}
-    name = "judge-3b-p1+embedding-minilm-v2+20261124.1900"
+    name = "judge-3b-p1+embedding-minilm-v3+20261124.1900"
     found = verdict(name, signals, good=1.0, prompt=b"p", weight=0.3)
     assert found == Verdict(
         judge="judge-3b-p1", logit=1.5, task="code", beside=0.7, good=1.0, prompt=b"p", weight=0.3
     )
-    assert verdict("embedding-minilm-v2", {"p_fast_embedding": 0.7}, good=1.0, prompt=b"") is None
+    assert verdict("embedding-minilm-v3", {"p_fast_embedding": 0.7}, good=1.0, prompt=b"") is None
 
 
 def test_each_judge_has_its_own_scale() -> None:

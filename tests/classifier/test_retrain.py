@@ -13,8 +13,8 @@ import pytest
 
 from classifier.calibrate import logit, sigmoid
 from classifier.correction import Correction, arrays_of, correction_of
-from classifier.features import FORM_DIGEST, FORM_NAMES
-from classifier.head import load
+from classifier.features import FORM_NAMES
+from classifier.head import INPUTS_DIGEST, load
 from classifier.retrain import Lesson, keep, retrain
 from models.errors import ConfigError
 
@@ -37,7 +37,7 @@ def traffic(count: int, world: World, *, seed: int = 1) -> list[Lesson]:
             Lesson(
                 embedding=embedding.tobytes(),
                 form=form.tobytes(),
-                features=FORM_DIGEST,
+                features=INPUTS_DIGEST,
                 good=float(chance.random() < world(p_fast, embedding)),
             )
         )

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from classifier.bag import bag
 from scripts.bench import routellm, routing, routing_tasks
 from scripts.bench.routing_tasks import Judged, dollars, quality
 from scripts.training import evaluate, rows
@@ -88,13 +89,14 @@ def test_routellm_s_lines_stand_beside_ours() -> None:
         named_gain=dice.random(size),
     )
     x = dice.normal(size=(size, 4)).astype(np.float32)
-    other = Material(
+    theirs = Material(
         x=x,
+        bags=[bag(f"word{at % 9}") for at in range(size)],
         kinds=np.repeat(["mmlu", "gsm8k", "math", "mbpp"], size // 4),
         targets=np.stack([weak, strong - weak], axis=1),
         folds=np.arange(size) % 5,
     )
-    shown = text(routellm.tables(compared, x, other))
+    shown = text(routellm.tables(compared, theirs, theirs))
     assert "SW ranking" in shown
     assert "another pair, without gsm8k and agentverse-mgsm" in shown
     assert shown.count("other rows of this file") == len(routellm.PUBLISHED) == 2

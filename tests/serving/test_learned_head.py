@@ -55,7 +55,7 @@ def test_a_learned_head_is_found_and_read(tmp_path: Path) -> None:
         (b"", "is no head"),
         (b"not a head", "is no head"),
         (SHIPPED[:1000], "is no head"),
-        (changed(form="0badcafe"), "was trained for other features"),
+        (changed(inputs="0badcafe"), "was trained for other features"),
     ],
 )
 def test_a_file_that_is_no_head_stops_the_start(

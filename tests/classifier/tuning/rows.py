@@ -47,5 +47,7 @@ def unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def prototypes(dice: np.random.Generator) -> Prototypes:
     """Of prompts that lie in all directions."""
-    found = Prototypes(rows=unit(dice.normal(size=(32, 8))), known=np.zeros(0))
+    found = Prototypes(
+        rows=unit(dice.normal(size=(32, 8))), centre=np.zeros(8, np.float32), known=np.zeros(0)
+    )
     return replace(found, known=found.nearest(unit(dice.normal(size=(400, 8)))))

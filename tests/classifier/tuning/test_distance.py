@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from classifier.tuning.distance import FEWEST, SMALL, Distance, Prototypes, distance
@@ -48,7 +50,7 @@ def test_a_difference_too_small_to_matter_is_not_one_however_sure() -> None:
     dice = np.random.default_rng(3)
     of = prototypes(dice)
     known = np.concatenate([of.known - 0.02] * 5)
-    found = measured(dice, Prototypes(rows=of.rows, known=known), 2000)
+    found = measured(dice, replace(of, known=known), 2000)
     assert (found.p_value < 0.01, 0 < found.effect < SMALL, found.newer) == (True, True, False)
 
 

@@ -28,9 +28,9 @@ from tests.serving.cli.test_tune import Run, scored, write
 from tests.serving.live import headstart
 
 JUDGE = "judge-Qwen2.5-3B-Instruct-p1"
-BOTH = f"{JUDGE}+embedding-minilm-v2"
+BOTH = f"{JUDGE}+embedding-minilm-v3"
 PROMPTS = [  # the first two score far below the others, whatever the judge's noise
-    "Refactor this distributed transaction protocol so that it tolerates Byzantine faults, and argue why it is safe.",
+    "Design a lock-free hash map in C++ that can grow, and prove that no key is ever lost.",
     "Write a lock-free multi-producer queue in C++ and prove that it is linearizable.",
     "Hello!",
     "Thanks a lot, good night",
