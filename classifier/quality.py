@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.bag import BUCKETS, Bag, bag
+from classifier.bag import Bag, bag
 from classifier.calibrate import Isotonic, softmax
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -46,15 +46,6 @@ class Words:
         counted = self.rarity[found]
         counted /= max(float(np.sqrt(counted @ counted)), 1e-9)
         return counted @ self.kinds[found % KIND_BUCKETS], counted @ self.slopes[found]
-
-    @classmethod
-    def none(cls, kinds: int) -> Words:
-        """Words that say nothing."""
-        return cls(
-            rarity=np.zeros(BUCKETS, np.float32),
-            kinds=np.zeros((KIND_BUCKETS, kinds), np.float32),
-            slopes=np.zeros((BUCKETS, 2), np.float32),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,27 +104,16 @@ def arrays_of(quality: Quality) -> dict[str, NDArray[Any]]:
 
 
 def quality_of(arrays: Mapping[str, NDArray[Any]]) -> Quality:
-    """The other way round. Heads of before `minilm-v3` have one slope for all kinds, and no words."""
-    kinds = {name: _stored(arrays, f"kinds.{name}") for name in ("weights", "bias", "offsets")}
-    slopes = _stored(arrays, "kinds.slopes")
+    """The other way round."""
+
+    def stored(part: str, *names: str) -> dict[str, Floats]:
+        return {name: arrays[f"{part}.{name}"].astype(np.float32) for name in names}
+
     return Quality(
         kinds=Kinds(
-            **kinds,
-            slopes=slopes if slopes.ndim == 3 else slopes[None],
-            words=_words_of(arrays) if "words.rarity" in arrays else Words.none(len(kinds["bias"])),
+            **stored("kinds", "weights", "bias", "offsets", "slopes"),
+            words=Words(**stored("words", "rarity", "kinds", "slopes")),
         ),
         enough=Isotonic(scores=arrays["enough.scores"], values=arrays["enough.values"]),
         right=Isotonic(scores=arrays["right.scores"], values=arrays["right.values"]),
     )
-
-
-def _words_of(arrays: Mapping[str, NDArray[Any]]) -> Words:
-    return Words(
-        rarity=_stored(arrays, "words.rarity"),
-        kinds=_stored(arrays, "words.kinds"),
-        slopes=_stored(arrays, "words.slopes"),
-    )
-
-
-def _stored(arrays: Mapping[str, NDArray[Any]], name: str) -> Floats:
-    return arrays[name].astype(np.float32)

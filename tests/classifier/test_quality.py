@@ -83,18 +83,6 @@ def test_rows_do_not_depend_on_what_stands_beside_them() -> None:
     assert kinds(x, bags) == pytest.approx(np.stack(alone), abs=1e-5)
 
 
-def test_a_head_of_before_words_and_own_slopes_still_reads() -> None:
-    dice = np.random.default_rng(5)
-    stored = arrays_of(Quality(kinds=some_kinds(dice), enough=HALVES, right=HALVES))
-    shared = stored["kinds.slopes"][0]
-    older = {name: rows for name, rows in stored.items() if not name.startswith("words.")}
-    kinds = quality_of({**older, "kinds.slopes": shared}).kinds
-    x = dice.normal(size=(2, 4)).astype(np.float32)
-    inside = np.exp(x @ kinds.weights + kinds.bias)
-    mixed = (inside / inside.sum(axis=1, keepdims=True)) @ kinds.offsets
-    assert kinds(x, [bag("any"), bag("")]) == pytest.approx(mixed + x @ shared, abs=1e-4)
-
-
 def test_a_larger_gain_is_a_smaller_chance_that_fast_is_enough() -> None:
     """One kind, no slope for fast quality: the chances are functions of the two raw numbers."""
     chances = [
@@ -104,7 +92,11 @@ def test_a_larger_gain_is_a_smaller_chance_that_fast_is_enough() -> None:
                 bias=np.zeros(1, np.float32),
                 offsets=np.array([[0.2, gain]], np.float32),
                 slopes=np.zeros((1, 1, 2), np.float32),
-                words=Words.none(1),
+                words=Words(
+                    rarity=np.ones(BUCKETS, np.float32),
+                    kinds=np.zeros((KIND_BUCKETS, 1), np.float32),
+                    slopes=np.zeros((BUCKETS, 2), np.float32),
+                ),
             ),
             enough=HALVES,
             right=HALVES,
