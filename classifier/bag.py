@@ -22,6 +22,9 @@ _WORD = re.compile(rb"[a-z\x80-\xff]+|0{1,3}|\S")
 # Odd constants and a shift that spread a pair's two hashes over all bits.
 _FIRST, _MIX, _SHIFT = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B), np.uint32(13)
 
+_SHAPE = (BUCKETS, _MOST_WORDS, _WORD.pattern, int(_FIRST), int(_MIX), int(_SHIFT))
+BAG_DIGEST = f"{crc32(repr(_SHAPE).encode()):08x}"  # weights of words fit only these buckets
+
 
 def bag(text: str) -> Bag:
     """The buckets of its words and pairs of words; none for a text without any."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.assessment import Task
+from classifier.bag import BAG_DIGEST
 from classifier.calibrate import softmax
 from classifier.correction import Correction, correction_of
 from classifier.embedding import INSTRUCTION, LAYERS, WHOLE
@@ -28,7 +29,7 @@ Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 EMBEDDING_SCALE = 10.0  # brings the embedding's numbers (about 0.05) near those of the form
 NET_FIELDS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
 # What the inputs are made by: a head, and what was stored for it, fits no others.
-INPUTS_DIGEST = f"{crc32(repr((FORM_DIGEST, LAYERS, WHOLE, INSTRUCTION)).encode()):08x}"
+INPUTS_DIGEST = f"{crc32(repr((FORM_DIGEST, LAYERS, WHOLE, INSTRUCTION, BAG_DIGEST)).encode()):08x}"
 FORM_LIMIT = 4.0  # standard deviations; an odd prompt may not shout down the embedding
 
 
@@ -112,7 +113,7 @@ def load(data: bytes) -> Head:
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         arrays: Arrays = {name: file[name] for name in file.files}
     meta = cast("dict[str, Any]", json.loads(str(arrays["meta"])))
-    if meta["inputs"] != INPUTS_DIGEST:
+    if meta.get("inputs") != INPUTS_DIGEST:
         raise HeadMismatch(
             f"head {meta['version']} was trained for other features: run scripts/train again"
         )

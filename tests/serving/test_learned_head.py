@@ -56,6 +56,7 @@ def test_a_learned_head_is_found_and_read(tmp_path: Path) -> None:
         (b"not a head", "is no head"),
         (SHIPPED[:1000], "is no head"),
         (changed(inputs="0badcafe"), "was trained for other features"),
+        (changed(inputs=None), "was trained for other features"),  # older than the field
     ],
 )
 def test_a_file_that_is_no_head_stops_the_start(
