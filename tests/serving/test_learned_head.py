@@ -21,7 +21,7 @@ from serving.settings import ClassifierSettings
 SHIPPED = files("classifier").joinpath("data/head.npz").read_bytes()
 
 
-def changed(**meta: str) -> bytes:
+def changed(**meta: str | None) -> bytes:
     """The shipped head with other words in its file, and a correction."""
     with np.load(io.BytesIO(SHIPPED), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
