@@ -83,6 +83,7 @@ class Bench:
 
     def arguments(self, fleet: FakeFleet, *options: str, prompts: Sequence[str]) -> list[str]:
         fleet.settings["models"] = dict.fromkeys((CLAUDE, DEEPSEEK), PRICE)
+        fleet.settings["deadlines"] = {"fast_first_token": 5.0}  # no busy machine drops a draft
         config, questions = self._folder / "headstart.toml", self._folder / "prompts.txt"
         config.write_text(fleet.toml)
         questions.write_text("\n".join(prompts))
@@ -113,7 +114,7 @@ async def test_the_dollars_are_exact(bench: Bench, tmp_path: Path) -> None:
     # alone: 1000 * 2 + 200 * 10 millionths; continuing: 1043 * 2 + 179 * 10
     assert run.code == 0, run.err
     assert run.row[3:8] == ["1043", "179", "0.003876", "0.003876", "0.97x"]
-    drafted = run.row[2]  # an estimate: how far the draft came before it was stopped
+    drafted = run.row[2].removeprefix("~")  # how far the draft came before it was stopped
     assert 0 < int(drafted) <= 9
     assert (
         "`continue` costs 0.97x of asking deep alone: in the mean the deep model reads 43 tokens more "
